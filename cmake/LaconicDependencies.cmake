@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+# Every third-party library, in one place. The Debian packages that hold them: tools/packages.
+find_package(Threads REQUIRED)
+find_package(fmt REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(CURL REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(hwy REQUIRED)
+find_package(tomlplusplus REQUIRED)
+
+set(LACONIC_HAVE_MPI FALSE)
+set(MPI_CXX_SKIP_MPICXX ON)  # the C interface is all that is used
+if(NOT LACONIC_MPI STREQUAL "OFF")
+  if(LACONIC_MPI STREQUAL "ON")
+    find_package(MPI REQUIRED COMPONENTS CXX)
+  else()
+    find_package(MPI COMPONENTS CXX QUIET)
+  endif()
+
+  if(MPI_CXX_FOUND)
+    set(LACONIC_HAVE_MPI TRUE)
+  endif()
+endif()
+message(STATUS "laconic: MPI ${LACONIC_HAVE_MPI}")
+
+if(LACONIC_BUILD_TESTS)
+  find_package(GTest REQUIRED)
+endif()
+if(LACONIC_BUILD_BENCH)
+  find_package(benchmark QUIET)
+endif()

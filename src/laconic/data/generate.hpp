@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// Data for when there is none: seeded, the same bits on every machine, with a dial for how much the
+// blocks of rows differ from each other (heterogeneity 0: rows are alike; 1: as unlike as it gets).
+// The test rows are always drawn from the mixture of all blocks.
+#pragma once
+
+#include <cstdint>
+
+#include "laconic/data/dataset.hpp"
+
+namespace laconic::data {
+
+// Binary labels from a random hyperplane through the origin, each flipped with flip_probability. A
+// row has between about half and three halves of `nonzeros` entries and Euclidean norm 1; feature
+// frequencies fall like 1/rank, as in text. The heterogeneity is the probability that an entry is
+// drawn by the ranking of features that belongs to the row's block (Blocks{rows, workers}) instead
+// of the common one.
+struct SparseOptions {
+  std::uint32_t rows = 4000;
+  std::uint32_t test_rows = 1000;
+  std::uint32_t features = 200;
+  std::uint32_t nonzeros = 15;  // on average; at most half the features
+  double flip_probability = 0.05;
+  double heterogeneity = 0;
+  std::uint32_t workers = 1;
+  std::uint64_t seed = 0;
+};
+// ConfigError if an option is out of range.
+[[nodiscard]] Dataset synthetic_sparse(const SparseOptions& options);
+
+// Ten classes of side x side pixels in [0, 1]: a prototype of smooth blobs per class, shifted by up
+// to side/14 pixels, scaled in brightness, with noise of the given deviation per pixel, rounded to
+// multiples of 1/255. The heterogeneity is the probability that row i has class floor(10 i / rows)
+// instead of a uniform one: at 1 the file is sorted by class.
+struct ImageOptions {
+  std::uint32_t rows = 6000;
+  std::uint32_t test_rows = 1000;
+  std::uint32_t side = 28;
+  double noise = 0.25;
+  double heterogeneity = 0;
+  std::uint64_t seed = 0;
+};
+// ConfigError if an option is out of range.
+[[nodiscard]] Dataset synthetic_images(const ImageOptions& options);
+
+}  // namespace laconic::data

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// The collective round: gradients of n workers go in, the same direction comes out on every rank, and
+// every bit that travelled is counted. An aggregator owns the state that belongs to it (momentum that is
+// signed, error memories) for the workers that its rank hosts.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "laconic/base/registry.hpp"
+#include "laconic/comm/communicator.hpp"
+#include "laconic/tensor/layout.hpp"
+
+namespace laconic {
+
+// Facts of the round that methods may use.
+struct Round {
+  std::uint32_t index = 0;            // from 0
+  double step_size = 0;               // eta_t
+  double previous_step_size = 0;      // eta_{t-1}; eta_0 in round 0
+};
+
+template <Real T>
+struct WorkerGradient {
+  std::uint32_t worker = 0;
+  std::span<const T> values = {};
+};
+
+struct Meter {
+  std::uint64_t payload_bits = 0;  // what papers count: no headers, no padding, no indices of the transport
+  std::uint64_t frame_bytes = 0;   // what a socket would carry
+  Meter& operator+=(const Meter& other) {
+    payload_bits += other.payload_bits;
+    frame_bytes += other.frame_bytes;
+    return *this;
+  }
+  bool operator==(const Meter&) const = default;
+};
+
+// What one hosted worker said and heard in a round, as if it were alone on its machine.
+struct WorkerTraffic {
+  Meter uplink = {};
+  Meter downlink = {};
+  // Bytes on the worker's link while it plays its part, server shards that it hosts included: the larger
+  // of in and out per phase, summed over the phases. Input of the alpha-beta model (docs/network-model.md).
+  std::uint64_t link_bytes = 0;
+};
+
+struct RoundReport {
+  std::vector<WorkerTraffic> workers = {};  // of this rank's workers, in order
+  std::uint32_t latency_steps = 0;          // dependent messages one after the other; alike on all ranks
+  std::uint64_t refused_frames = 0;         // frames this rank refused; the round went on without them
+  // Share of (worker, coordinate) votes that agree with the outcome, for voting methods; NaN elsewhere.
+  double agreement = 0;
+};
+
+template <Real T>
+class Aggregator {
+ public:
+  virtual ~Aggregator() = default;
+  Aggregator() = default;
+  Aggregator(const Aggregator&) = delete;
+  Aggregator& operator=(const Aggregator&) = delete;
+
+  // Collective. `mine` are the gradients of this rank's workers in order of worker; `direction` gets the
+  // common direction, by which the optimizer steps downhill (x <- x - eta * direction). Throws
+  // DivergedError (the same on every rank) when a gradient is not finite; the round then never happened.
+  // After warm-up nothing is allocated. The report is valid until the next call.
+  virtual const RoundReport& aggregate(const Round& round, std::span<const WorkerGradient<T>> mine,
+                                       std::span<T> direction, Communicator& comm) = 0;
+};
+
+struct AggregatorSetup {
+  const Layout* layout = nullptr;  // outlives the aggregator
+  std::uint32_t workers = 1;
+  WorkerBlock mine = {0, 1};       // hosted here
+  std::uint64_t seed = 0;
+};
+
+template <Real T>
+using AggregatorRegistry = Registry<Aggregator<T>, AggregatorSetup>;
+template <Real T>
+[[nodiscard]] const AggregatorRegistry<T>& aggregators();
+void add_aggregator_cards(Catalog& catalog);
+
+}  // namespace laconic

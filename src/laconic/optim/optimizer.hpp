@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is done with the direction. Every rank holds the same model and the same optimizer state, because
+// every rank is given the same direction.
+//
+// Weight decay has three treatments in the literature (signsgd.md 2.4); every optimizer knows all:
+//   decoupled  x <- (1 - eta lambda) x - eta u       (with the old x)
+//   coupled    g <- g + lambda x on every worker, before anything else is done with g
+//   both       coupled with lambda, and decoupled with wd_lh
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "laconic/base/registry.hpp"
+#include "laconic/tensor/layout.hpp"
+
+namespace laconic {
+
+template <Real T>
+class Optimizer {
+ public:
+  virtual ~Optimizer() = default;
+  Optimizer() = default;
+  Optimizer(const Optimizer&) = delete;
+  Optimizer& operator=(const Optimizer&) = delete;
+
+  // Adds the coupled weight decay to one worker's gradient; called before aggregation.
+  virtual void couple_decay(std::span<const T> x, std::span<T> gradient) const = 0;
+  // x moves downhill along the direction. Does not allocate after the first call.
+  virtual void step(std::span<T> x, std::span<const T> direction, double step_size) = 0;
+};
+
+struct OptimizerSetup {
+  const Layout* layout = nullptr;  // outlives the optimizer
+};
+template <Real T>
+using OptimizerRegistry = Registry<Optimizer<T>, OptimizerSetup>;
+template <Real T>
+[[nodiscard]] const OptimizerRegistry<T>& optimizers();
+void add_optimizer_cards(Catalog& catalog);
+
+// eta_t / eta as a function of the round: constant, inverse square root, steps, cosine, warm-up.
+class Schedule {
+ public:
+  virtual ~Schedule() = default;
+  Schedule() = default;
+  Schedule(const Schedule&) = delete;
+  Schedule& operator=(const Schedule&) = delete;
+  // The factor for round t of `rounds` (t < rounds).
+  [[nodiscard]] virtual double factor(std::uint32_t t, std::uint32_t rounds) const = 0;
+};
+struct ScheduleSetup {};
+using ScheduleRegistry = Registry<Schedule, ScheduleSetup>;
+[[nodiscard]] const ScheduleRegistry& schedules();
+void add_schedule_cards(Catalog& catalog);
+
+}  // namespace laconic

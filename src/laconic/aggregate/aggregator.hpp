@@ -49,12 +49,15 @@ struct WorkerTraffic {
   std::uint64_t link_bytes = 0;
 };
 
+// What happened in one round on this rank. Additive fields are summed over ranks by whoever records.
 struct RoundReport {
   std::vector<WorkerTraffic> workers = {};  // of this rank's workers, in order
   std::uint32_t latency_steps = 0;          // dependent messages one after the other; alike on all ranks
-  std::uint64_t refused_frames = 0;         // frames this rank refused; the round went on without them
-  // Share of (worker, coordinate) votes that agree with the outcome, for voting methods; NaN elsewhere.
-  double agreement = 0;
+  std::uint64_t refused_frames = 0;         // additive: frames refused here; the round went on without them
+  Status first_refusal = {};                // why, for the first of them
+  std::uint64_t clamped_messages = 0;       // additive: messages whose scale was clamped (ef)
+  std::uint64_t votes = 0;                  // additive: (worker, coordinate) votes cast, voting methods only
+  std::uint64_t agreeing_votes = 0;         // additive: those equal to the outcome
 };
 
 template <Real T>
@@ -84,6 +87,9 @@ template <Real T>
 using AggregatorRegistry = Registry<Aggregator<T>, AggregatorSetup>;
 template <Real T>
 [[nodiscard]] const AggregatorRegistry<T>& aggregators();
+// What the card cannot say: combinations of parameters, promises that an inner compressor does not keep.
+// One line per problem, each with a remedy. Precondition: canonical passed Catalog::problems.
+[[nodiscard]] std::vector<std::string> aggregator_problems(const Spec& canonical, std::uint32_t workers);
 void add_aggregator_cards(Catalog& catalog);
 
 }  // namespace laconic

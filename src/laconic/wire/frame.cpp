@@ -8,6 +8,17 @@ namespace {
 constexpr std::size_t kPayloadBytesPosition = 24;
 }
 
+bool is_known(Kind kind) {
+  switch (kind) {
+    case Kind::kSign:
+    case Kind::kSignMask:
+    case Kind::kValues:
+    case Kind::kSegments:
+    case Kind::kDiverged: return true;
+  }
+  return false;
+}
+
 std::size_t begin_frame(const FrameHeader& header, std::vector<std::byte>& out) {
   const std::size_t start = out.size();
   WireWriter writer(out);
@@ -36,7 +47,7 @@ Status take_frame(Bytes& rest, Frame& frame) {
   const std::uint8_t version = reader.u8();
   if (reader.ok() && version != kVersion) reader.fail(Fault::kBadVersion, version, kVersion);
   const std::uint8_t kind = reader.u8();
-  if (reader.ok() && kind > static_cast<std::uint8_t>(Kind::kSegments)) reader.fail(Fault::kBadKind, kind);
+  if (reader.ok() && !is_known(static_cast<Kind>(kind))) reader.fail(Fault::kBadKind, kind);
   FrameHeader header;
   header.kind = static_cast<Kind>(kind);
   header.mode = reader.u8();

@@ -19,15 +19,15 @@ inline constexpr std::uint32_t kMagic = 0x31434e4c;  // the bytes "LNC1"
 inline constexpr std::uint8_t kVersion = 1;
 inline constexpr std::size_t kHeaderBytes = 32;
 
-// What the payload is. Append only.
+// What the payload is. Append only; 2 and 3 are reserved.
 enum class Kind : std::uint8_t {
-  kSign = 0,        // one sign plane
-  kSignMask = 1,    // mask plane, then sign plane
-  kSignScaled = 2,  // f32 scale per block, then one sign plane
-  kCount = 3,       // bit planes of the number of negative votes; mode = number of planes
-  kValues = 4,      // plain numbers; mode = ValueFormat
-  kSegments = 5,    // one compressor body per tensor of the slice; mode = 0
+  kSign = 0,      // one sign plane
+  kSignMask = 1,  // mask plane, then sign plane
+  kValues = 4,    // plain numbers; mode = ValueFormat
+  kSegments = 5,  // one compressor body per tensor of the slice
+  kDiverged = 6,  // the sender's gradient is not finite; u32 tensor, u64 index within it
 };
+[[nodiscard]] bool is_known(Kind kind);
 
 struct FrameHeader {
   Kind kind = Kind::kValues;

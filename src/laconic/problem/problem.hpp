@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is minimised: f(x) = (1/n) sum_i f_i(x), worker i holding f_i. For problems with data f_i is the
-// mean of the losses of worker i's own examples plus the regulariser.
+// What is minimised: f(x) = (1/n) sum_i f_i(x), worker i holding f_i. For problems with data f_i is
+// the mean of the losses of worker i's own examples plus the regulariser.
 //
-// Thread rule: after construction const methods may run on many threads at once, each with a Scratch of
-// its own.
+// Every result is rounded once from sums in double (or, for dense products, from kernels of fixed
+// order), so its bits depend on the arguments alone: not on threads, ranks or the SIMD target.
+//
+// Thread rule: after construction const methods may run on many threads at once, each with a
+// ProblemScratch of its own.
 #pragma once
 
 #include <cstdint>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "laconic/base/registry.hpp"
@@ -20,22 +23,37 @@
 
 namespace laconic {
 
+namespace data {
+struct Dataset;
+}
+
 // What is known in closed form or by power iteration; nothing where it is not known.
 struct Constants {
-  std::optional<double> l_minus = {};     // L_-: Lipschitz constant of grad f
-  std::optional<double> l_plus = {};      // L_+: (1/n) sum |grad f_i(x) - grad f_i(y)|^2 <= L_+^2 |x-y|^2
+  std::optional<double> l_minus = {};  // L_-: Lipschitz constant of grad f
+  // L_+: (1/n) sum |grad f_i(x) - grad f_i(y)|^2 <= L_+^2 |x-y|^2. For problems with data the upper
+  // bound sqrt((1/n) sum L_i^2), as in 3pc.md 5.1.
+  std::optional<double> l_plus = {};
   std::optional<double> l_plus_minus = {};  // L_+-: Hessian variance
-  std::vector<double> l_worker = {};      // L_i, empty when unknown
-  std::vector<double> l_coordinate = {};  // coordinate-wise smoothness (signsgd.md A2), empty when unknown
-  std::optional<double> mu = {};          // PL constant
-  std::optional<double> f_star = {};      // min f
+  std::vector<double> l_worker = {};        // L_i, empty when unknown
+  // Coordinate-wise smoothness of f (signsgd.md A2), empty when unknown.
+  std::vector<double> l_coordinate = {};
+  std::optional<double> mu = {};      // PL constant
+  std::optional<double> f_star = {};  // min f
 };
 
 // Additive over workers: the mean over a group is the sum of the fields divided by the counts.
 struct Counts {
-  double loss_sum = 0;         // sum of example losses without the regulariser
+  double loss_sum = 0;  // sum of example losses without the regulariser
   std::uint64_t correct = 0;
   std::uint64_t examples = 0;  // 0: the problem has no notion of accuracy
+};
+
+// Memory that a problem's methods work in. One per thread; contents are unspecified between calls.
+template <Real T>
+struct ProblemScratch {
+  Scratch<T> values = {};     // blocks of examples, activations
+  Scratch<double> sums = {};  // as long as the model
+  Scratch<double> row = {};   // of one example
 };
 
 template <Real T>
@@ -48,34 +66,68 @@ class Problem {
 
   [[nodiscard]] virtual const Layout& layout() const = 0;
   [[nodiscard]] virtual std::uint32_t workers() const = 0;
-  // Examples of a worker; 0 when the problem has no examples (then only full gradients exist).
+  // Examples of a worker; 0 when the problem has no examples (then there are no batches).
   [[nodiscard]] virtual std::uint32_t units(std::uint32_t worker) const = 0;
   // Starting point of seed's experiment; the same on every rank.
   virtual void initial_point(std::uint64_t seed, std::span<T> x) const = 0;
-  // g = gradient of the mean loss over the given units (indices into the worker's own examples), plus
-  // the regulariser's. Cost linear in the batch (and in d where the regulariser is dense).
+  // g = gradient of the mean loss over the given units (indices into the worker's own examples),
+  // plus the regulariser's. Cost linear in the batch and in d. Does not allocate after warm-up.
   // Precondition: units is not empty, every index < units(worker).
-  virtual void batch_gradient(std::uint32_t worker, std::span<const std::uint32_t> units, std::span<const T> x,
-                              std::span<T> g, Scratch<T>& scratch) const = 0;
-  // g = grad f_i(x).
-  virtual void full_gradient(std::uint32_t worker, std::span<const T> x, std::span<T> g, Scratch<T>& scratch) const = 0;
-  // As batch_gradient or full_gradient for problems whose noise is synthetic: g = grad f_i(x) plus noise
-  // drawn for (seed, worker, round). Default: full_gradient.
-  virtual void noisy_gradient(std::uint64_t seed, std::uint32_t round, std::uint32_t worker, std::span<const T> x,
-                              std::span<T> g, Scratch<T>& scratch) const {
+  virtual void batch_gradient(std::uint32_t worker, std::span<const std::uint32_t> units,
+                              std::span<const T> x, std::span<T> g,
+                              ProblemScratch<T>& scratch) const = 0;
+  // g = grad f_i(x): the same bits as batch_gradient over all units in increasing order.
+  virtual void full_gradient(std::uint32_t worker, std::span<const T> x, std::span<T> g,
+                             ProblemScratch<T>& scratch) const = 0;
+  // For problems whose noise is synthetic (ProblemTraits::synthetic_noise): g = grad f_i(x) plus
+  // noise drawn for (seed, worker, round). Default: full_gradient.
+  virtual void noisy_gradient(std::uint64_t seed, std::uint32_t round, std::uint32_t worker,
+                              std::span<const T> x, std::span<T> g,
+                              ProblemScratch<T>& scratch) const {
     static_cast<void>(seed);
     static_cast<void>(round);
     full_gradient(worker, x, g, scratch);
   }
+  // Moves x to the nearest point of the domain; called after every step. Default: the domain is
+  // R^d.
+  virtual void project(std::span<T> x) const { static_cast<void>(x); }
   // f_i(x), regulariser included, accumulated in double.
-  [[nodiscard]] virtual double loss(std::uint32_t worker, std::span<const T> x, Scratch<T>& scratch) const = 0;
-  // Of the worker's own examples, and of its share of the test set (contiguous, near-equal shares).
-  [[nodiscard]] virtual Counts train_counts(std::uint32_t worker, std::span<const T> x, Scratch<T>& scratch) const = 0;
-  [[nodiscard]] virtual Counts test_counts(std::uint32_t worker, std::span<const T> x, Scratch<T>& scratch) const = 0;
+  [[nodiscard]] virtual double loss(std::uint32_t worker, std::span<const T> x,
+                                    ProblemScratch<T>& scratch) const = 0;
+  // Of the worker's own examples, and of its share of the test set (data::Blocks).
+  [[nodiscard]] virtual Counts train_counts(std::uint32_t worker, std::span<const T> x,
+                                            ProblemScratch<T>& scratch) const = 0;
+  [[nodiscard]] virtual Counts test_counts(std::uint32_t worker, std::span<const T> x,
+                                           ProblemScratch<T>& scratch) const = 0;
   // Computed at the first call (may take power iterations), then kept. Thread-safe.
   [[nodiscard]] virtual const Constants& constants() const = 0;
   // "logistic regression, 32561 examples, 123 features, 8 workers".
   [[nodiscard]] virtual std::string description() const = 0;
 };
+
+// What a problem is made from. Problems without examples look at workers and seed only.
+struct ProblemSetup {
+  const data::Dataset* dataset = nullptr;  // outlives the problem
+  // Row numbers of dataset->train, one list per worker (data::shard_rows); none empty.
+  std::vector<std::vector<std::uint32_t>> shards = {};
+  std::uint32_t workers = 1;
+  std::uint64_t seed = 0;  // of generated problems
+};
+
+template <Real T>
+using ProblemRegistry = Registry<Problem<T>, ProblemSetup>;
+// Making a problem throws ConfigError when the data set does not suit it.
+template <Real T>
+[[nodiscard]] const ProblemRegistry<T>& problems();
+void add_problem_cards(Catalog& catalog);
+
+// What has to be known about a problem before its data are loaded.
+struct ProblemTraits {
+  bool needs_dataset = false;
+  bool needs_two_classes = false;  // binary labels, or class labels with two classes
+  bool synthetic_noise = false;    // noisy_gradient differs from full_gradient
+};
+// Precondition: name is that of a registered problem.
+[[nodiscard]] ProblemTraits problem_traits(std::string_view name);
 
 }  // namespace laconic

@@ -40,24 +40,21 @@ struct Meter {
   bool operator==(const Meter&) const = default;
 };
 
-// What one hosted worker said and heard in a round, as if it were alone on its machine.
-struct WorkerTraffic {
-  Meter uplink = {};
-  Meter downlink = {};
-  // Bytes on the worker's link while it plays its part, server shards that it hosts included: the larger
-  // of in and out per phase, summed over the phases. Input of the alpha-beta model (docs/network-model.md).
-  std::uint64_t link_bytes = 0;
-};
-
-// What happened in one round on this rank. Additive fields are summed over ranks by whoever records.
+// What happened in one round, as far as this rank knows it. Additive fields are summed over ranks by
+// whoever records; the sums do not depend on the number of ranks. Traffic is counted as if every worker
+// (with the server shards that it hosts) were alone on its machine.
 struct RoundReport {
-  std::vector<WorkerTraffic> workers = {};  // of this rank's workers, in order
-  std::uint32_t latency_steps = 0;          // dependent messages one after the other; alike on all ranks
-  std::uint64_t refused_frames = 0;         // additive: frames refused here; the round went on without them
-  Status first_refusal = {};                // why, for the first of them
-  std::uint64_t clamped_messages = 0;       // additive: messages whose scale was clamped (ef)
-  std::uint64_t votes = 0;                  // additive: (worker, coordinate) votes cast, voting methods only
-  std::uint64_t agreeing_votes = 0;         // additive: those equal to the outcome
+  Meter uplink = {};    // additive: the sum over ranks is the sum over all workers
+  Meter downlink = {};  // additive, likewise
+  // By hosted worker: bytes on its link, the larger of in and out per phase, summed over the phases.
+  // Input of the alpha-beta model (docs/network-model.md).
+  std::vector<std::uint64_t> link_bytes = {};
+  std::uint32_t latency_steps = 0;     // dependent messages one after the other; alike on all ranks
+  std::uint64_t refused_frames = 0;    // additive: frames refused here; the round went on without them
+  Status first_refusal = {};           // why, for the first of them
+  std::uint64_t clamped_messages = 0;  // additive: messages whose scale was clamped (ef)
+  std::uint64_t votes = 0;             // additive: (worker, coordinate) votes cast, voting methods only
+  std::uint64_t agreeing_votes = 0;    // additive: those equal to the outcome
 };
 
 template <Real T>

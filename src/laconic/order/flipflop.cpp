@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// FlipFlop (Rajput, Lee and Papailiopoulos; used as a baseline by GraB): even epochs draw a fresh
+// permutation, the odd epoch behind one visits the units in the reverse of its order.
+#include <algorithm>
+
+#include "laconic/order/methods.hpp"
+
+namespace laconic::order_methods {
+namespace {
+
+const Card kCard{
+    .kind = "order",
+    .name = "flipflop",
+    .summary = "even epochs: a fresh random permutation; odd epochs: the previous one backwards",
+    .paper = "Rajput, Lee, Papailiopoulos, arXiv 2102.09718",
+    .promises =
+        "every epoch is a permutation; epoch 2k+1 is epoch 2k reversed; any epoch may be asked "
+        "for"};
+
+class FlipFlop final : public OrderPolicy {
+ public:
+  explicit FlipFlop(const OrderSetup& setup) : setup_(setup), order_(setup.units) {}
+  std::span<const std::uint32_t> epoch(std::uint32_t e) override {
+    fill_shuffled(setup_, e - e % 2, order_);
+    if (e % 2 == 1) std::reverse(order_.begin(), order_.end());
+    return order_;
+  }
+
+ private:
+  OrderSetup setup_;
+  std::vector<std::uint32_t> order_;
+};
+
+}  // namespace
+
+Method<OrderPolicy, OrderSetup> flipflop() {
+  return {&kCard, [](const Args&, const OrderSetup& setup) -> std::unique_ptr<OrderPolicy> {
+            return std::make_unique<FlipFlop>(setup);
+          }};
+}
+
+}  // namespace laconic::order_methods

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Incremental gradient: the units in the order of the data, in every epoch.
+#include "laconic/order/methods.hpp"
+
+namespace laconic::order_methods {
+namespace {
+
+const Card kCard{.kind = "order",
+                 .name = "incremental",
+                 .summary = "the units in the order of the data, in every epoch",
+                 .paper = "baseline of CD-GraB, arXiv 2302.00845",
+                 .promises = "every epoch is a permutation; any epoch may be asked for"};
+
+class Incremental final : public OrderPolicy {
+ public:
+  explicit Incremental(const OrderSetup& setup) : order_(setup.units) { fill_identity(order_); }
+  std::span<const std::uint32_t> epoch(std::uint32_t) override { return order_; }
+
+ private:
+  std::vector<std::uint32_t> order_;
+};
+
+}  // namespace
+
+Method<OrderPolicy, OrderSetup> incremental() {
+  return {&kCard, [](const Args&, const OrderSetup& setup) -> std::unique_ptr<OrderPolicy> {
+            return std::make_unique<Incremental>(setup);
+          }};
+}
+
+}  // namespace laconic::order_methods

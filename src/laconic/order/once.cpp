@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Shuffle once: one uniform permutation, used in every epoch.
+#include "laconic/order/methods.hpp"
+
+namespace laconic::order_methods {
+namespace {
+
+const Card kCard{.kind = "order",
+                 .name = "once",
+                 .summary = "one random permutation, used in every epoch",
+                 .paper = "baseline of CD-GraB, arXiv 2302.00845",
+                 .promises = "every epoch is a permutation; any epoch may be asked for"};
+
+class Once final : public OrderPolicy {
+ public:
+  explicit Once(const OrderSetup& setup) : order_(setup.units) { fill_shuffled(setup, 0, order_); }
+  std::span<const std::uint32_t> epoch(std::uint32_t) override { return order_; }
+
+ private:
+  std::vector<std::uint32_t> order_;
+};
+
+}  // namespace
+
+Method<OrderPolicy, OrderSetup> once() {
+  return {&kCard, [](const Args&, const OrderSetup& setup) -> std::unique_ptr<OrderPolicy> {
+            return std::make_unique<Once>(setup);
+          }};
+}
+
+}  // namespace laconic::order_methods

@@ -32,7 +32,8 @@ struct LibsvmFile {
       {};  // as written in the file, increasing; class i is element i
 };
 
-// Memory: at most about 6 times the decompressed content (two bytes can hold a row).
+// Memory: usually about three times the decompressed content; up to 25 times when rows are two
+// bytes long.
 [[nodiscard]] LibsvmFile read_libsvm(const std::filesystem::path& path,
                                      const LibsvmOptions& options = {});
 // name stands for the file in messages.

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "laconic/data/dataset.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace laconic::data {
+namespace {
+
+SparseRows first_rows(const SparseRows& rows, std::size_t count) {
+  const auto end = static_cast<std::ptrdiff_t>(rows.offsets[count]);
+  SparseRows out;
+  out.features = rows.features;
+  out.offsets.assign(rows.offsets.begin(),
+                     rows.offsets.begin() + static_cast<std::ptrdiff_t>(count) + 1);
+  out.columns.assign(rows.columns.begin(), rows.columns.begin() + end);
+  out.values.assign(rows.values.begin(), rows.values.begin() + end);
+  return out;
+}
+
+DenseRows first_rows(const DenseRows& rows, std::size_t count) {
+  const auto end = static_cast<std::ptrdiff_t>(count * rows.features);
+  return {.values = {rows.values.begin(), rows.values.begin() + end}, .features = rows.features};
+}
+
+}  // namespace
+
+std::uint32_t Examples::features() const {
+  return std::visit([](const auto& r) { return r.features; }, rows);
+}
+
+std::uint64_t Examples::nonzeros() const {
+  return std::visit([](const auto& r) { return std::uint64_t{r.values.size()}; }, rows);
+}
+
+std::vector<std::uint32_t> Examples::label_ids() const {
+  if (signs.empty()) return classes;
+  std::vector<std::uint32_t> out(signs.size());
+  std::transform(signs.begin(), signs.end(), out.begin(),
+                 [](double sign) { return sign > 0 ? 1U : 0U; });
+  return out;
+}
+
+Examples head(const Examples& examples, std::size_t count) {
+  count = std::min(count, examples.size());
+  Examples out;
+  std::visit([&](const auto& rows) { out.rows = first_rows(rows, count); }, examples.rows);
+  const auto first = [&](const auto& labels) { return std::min(count, labels.size()); };
+  out.signs.assign(examples.signs.begin(),
+                   examples.signs.begin() + static_cast<std::ptrdiff_t>(first(examples.signs)));
+  out.classes.assign(
+      examples.classes.begin(),
+      examples.classes.begin() + static_cast<std::ptrdiff_t>(first(examples.classes)));
+  return out;
+}
+
+std::string summarize(const Dataset& dataset) {
+  const Examples& train = dataset.train;
+  std::string out = fmt::format("{}", train.size());
+  if (dataset.test.size() > 0) out += fmt::format(" + {}", dataset.test.size());
+  out += fmt::format(" rows, {} features", train.features());
+  if (std::holds_alternative<SparseRows>(train.rows) && train.size() > 0) {
+    out += fmt::format(", {:.1f} non-zeros per row",
+                       static_cast<double>(train.nonzeros()) / static_cast<double>(train.size()));
+  }
+  if (dataset.image_height > 0)
+    out += fmt::format(" ({} x {} pixels)", dataset.image_height, dataset.image_width);
+  if (dataset.label_kind == LabelKind::kClasses)
+    return out + fmt::format(", {} classes", dataset.class_count);
+  const auto positive =
+      std::count_if(train.signs.begin(), train.signs.end(), [](double sign) { return sign > 0; });
+  return out + fmt::format(", labels -1: {}, +1: {}",
+                           train.size() - static_cast<std::size_t>(positive), positive);
+}
+
+}  // namespace laconic::data

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "laconic/data/load.hpp"
+
+#include <fmt/format.h>
+
+#include <list>
+
+#include "laconic/base/error.hpp"
+#include "laconic/data/catalog.hpp"
+#include "laconic/data/idx.hpp"
+#include "laconic/data/libsvm.hpp"
+
+namespace laconic::data {
+
+#define X(name) DataMethod name##_method();
+#include "laconic/data/methods.def"
+#undef X
+
+namespace {
+
+constexpr std::string_view kNone = "none";
+constexpr std::string_view kPathHelp =
+    "a file, plain or gzip, whose path has no space and none of : , = ( )";
+constexpr std::string_view kTestPathHelp = "a file like it with the test rows, or none";
+
+// A spec cannot hold every path, and a path cut short at such a character is not found.
+void require_exists(std::string_view method, std::string_view key, const std::string& path) {
+  std::error_code code;
+  if (std::filesystem::exists(path, code)) return;
+  throw ConfigError(fmt::format(
+      "{}: {}={}: no such file; check the path (from {}), and note that in a spec it cannot "
+      "contain spaces or any of : , = ( ): rename or link such a file",
+      method, key, path, std::filesystem::current_path(code).string()));
+}
+
+std::unique_ptr<Dataset> load_libsvm(const Args& args, const DataSetup&) {
+  LibsvmOptions options{
+      .features = static_cast<std::uint32_t>(args.integer("features")),
+      .labels = args.text("labels") == "classes" ? LabelKind::kClasses : LabelKind::kBinary};
+  const std::string& path = args.text("path");
+  const std::string& test_path = args.text("test");
+  require_exists("libsvm", "path", path);
+  if (test_path != kNone) require_exists("libsvm", "test", test_path);
+  auto out = std::make_unique<Dataset>();
+  out->label_kind = options.labels;
+  LibsvmFile train = read_libsvm(path, options);
+  out->train = std::move(train.examples);
+  out->class_count = static_cast<std::uint32_t>(train.label_values.size());
+  if (test_path != kNone) {
+    options.features = out->train.features();
+    options.label_values = std::move(train.label_values);
+    out->test = read_libsvm(test_path, options).examples;
+  }
+  return out;
+}
+
+std::unique_ptr<Dataset> load_idx(const Args& args, const DataSetup&) {
+  const IdxOptions options{.class_count = static_cast<std::uint32_t>(args.integer("classes"))};
+  const bool has_test_images = args.text("test_images") != kNone;
+  if (has_test_images != (args.text("test_labels") != kNone)) {
+    throw ConfigError("idx: test_images and test_labels belong together; give both or none");
+  }
+  for (const std::string_view key : {"images", "labels"})
+    require_exists("idx", key, args.text(key));
+  auto out = std::make_unique<Dataset>();
+  out->label_kind = LabelKind::kClasses;
+  out->class_count = options.class_count;
+  IdxExamples train =
+      read_idx({.images = args.text("images"), .labels = args.text("labels")}, options);
+  out->train = std::move(train.examples);
+  out->image_height = train.height;
+  out->image_width = train.width;
+  if (has_test_images) {
+    for (const std::string_view key : {"test_images", "test_labels"})
+      require_exists("idx", key, args.text(key));
+    IdxExamples test =
+        read_idx({.images = args.text("test_images"), .labels = args.text("test_labels")}, options);
+    if (test.height != train.height || test.width != train.width) {
+      throw ConfigError(fmt::format(
+          "idx: test images of {} x {} pixels, training images of {} x {}; they do not belong "
+          "together",
+          test.height, test.width, train.height, train.width));
+    }
+    out->test = std::move(test.examples);
+  }
+  return out;
+}
+
+// One method without parameters for each known data set.
+std::unique_ptr<Dataset> load_known(const Args& args, const DataSetup& setup) {
+  return std::make_unique<Dataset>(
+      load_named(args.spec().name, setup.places ? *setup.places : places_from_environment()));
+}
+
+std::vector<DataMethod> all_methods() {
+  std::vector<DataMethod> out = {
+#define X(name) name##_method(),
+#include "laconic/data/methods.def"
+#undef X
+  };
+  static const std::list<Card> known_cards = [] {
+    std::list<Card> cards;
+    for (const KnownDataset& d : known_datasets()) {
+      cards.push_back({.kind = "data", .name = d.name, .summary = d.summary});
+    }
+    return cards;
+  }();
+  for (const Card& card : known_cards) out.push_back({&card, &load_known});
+  return out;
+}
+
+}  // namespace
+
+DataMethod libsvm_method() {
+  static const Card card{
+      .kind = "data",
+      .name = "libsvm",
+      .summary = "Rows from a file in LIBSVM text format",
+      .params = {{"path", ParamType::kText, {}, kPathHelp},
+                 {"test", ParamType::kText, kNone, kTestPathHelp},
+                 {"features", ParamType::kInteger, "0",
+                  "the number of features; 0: the largest index of the file", 0, 2147483647},
+                 {.key = "labels",
+                  .type = ParamType::kChoice,
+                  .default_text = "binary",
+                  .help = "two labels, or whole numbers as classes",
+                  .choices = {"binary", "classes"}}}};
+  return {&card, &load_libsvm};
+}
+
+DataMethod idx_method() {
+  static const Card card{.kind = "data",
+                         .name = "idx",
+                         .summary = "Images and labels from files in the IDX format of MNIST",
+                         .params = {{"images", ParamType::kText, {}, kPathHelp},
+                                    {"labels", ParamType::kText, {}, kPathHelp},
+                                    {"test_images", ParamType::kText, kNone, kTestPathHelp},
+                                    {"test_labels", ParamType::kText, kNone, kTestPathHelp},
+                                    {"classes", ParamType::kInteger, "10",
+                                     "the number of classes; labels are below it", 1, 256}}};
+  return {&card, &load_idx};
+}
+
+const Registry<Dataset, DataSetup>& data_registry() {
+  static const Registry<Dataset, DataSetup> registry(all_methods());
+  return registry;
+}
+
+std::vector<const Card*> data_cards() {
+  std::vector<const Card*> out;
+  for (const DataMethod& method : data_registry().methods()) out.push_back(method.card);
+  return out;
+}
+
+Dataset load(const Spec& canonical, const DataSetup& setup) {
+  const std::unique_ptr<Dataset> dataset = data_registry().make(canonical, setup);
+  dataset->name = print(canonical);
+  dataset->description = summarize(*dataset);
+  return std::move(*dataset);
+}
+
+}  // namespace laconic::data

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "laconic/problem/example_problem.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <variant>
+
+#include "laconic/data/shard.hpp"
+
+namespace laconic::problem {
+
+template <Real T>
+ExampleProblem<T>::ExampleProblem(const ProblemSetup& setup, Regulariser regulariser)
+    : dataset_(setup.dataset), shards_(setup.shards), regulariser_(regulariser) {
+  LACONIC_EXPECTS(dataset_ != nullptr);
+  LACONIC_EXPECTS(setup.workers > 0 && shards_.size() == setup.workers);
+  const std::size_t row_count = dataset_->train.size();
+  for (const auto& shard : shards_) {
+    LACONIC_EXPECTS(!shard.empty());
+    LACONIC_EXPECTS(*std::max_element(shard.begin(), shard.end()) < row_count);
+  }
+  const std::size_t test_rows = dataset_->test.size();
+  LACONIC_EXPECTS(test_rows == 0 || dataset_->test.features() == features());
+  train_labels_ = dataset_->train.label_ids();
+  test_labels_ = dataset_->test.label_ids();
+}
+
+template <Real T>
+std::uint32_t ExampleProblem<T>::units(std::uint32_t worker) const {
+  LACONIC_EXPECTS(worker < shards_.size());
+  return static_cast<std::uint32_t>(shards_[worker].size());
+}
+
+template <Real T>
+void ExampleProblem<T>::mean_gradient(const RowSet& rows, std::span<const T> x, std::span<T> g,
+                                      ProblemScratch<T>& scratch) const {
+  LACONIC_EXPECTS(x.size() == layout_.size());
+  LACONIC_EXPECTS(g.size() == layout_.size());
+  const std::span<double> sums = scratch.sums.take(x.size());
+  gradient_sums(rows, x, sums, scratch);
+  const auto count = static_cast<double>(rows.size());
+  for (const Tensor& tensor : layout_.tensors()) {
+    const std::size_t end = tensor.offset + tensor.shape.size();
+    if (tensor.role == Role::kBias) {
+      for (std::size_t j = tensor.offset; j < end; ++j) g[j] = static_cast<T>(sums[j] / count);
+    } else {
+      for (std::size_t j = tensor.offset; j < end; ++j) {
+        g[j] = static_cast<T>(sums[j] / count + regulariser_.slope(static_cast<double>(x[j])));
+      }
+    }
+  }
+}
+
+template <Real T>
+void ExampleProblem<T>::batch_gradient(std::uint32_t worker, std::span<const std::uint32_t> units,
+                                       std::span<const T> x, std::span<T> g,
+                                       ProblemScratch<T>& scratch) const {
+  LACONIC_EXPECTS(worker < shards_.size());
+  LACONIC_EXPECTS(!units.empty());
+  mean_gradient(RowSet(shards_[worker], units), x, g, scratch);
+}
+
+template <Real T>
+void ExampleProblem<T>::full_gradient(std::uint32_t worker, std::span<const T> x, std::span<T> g,
+                                      ProblemScratch<T>& scratch) const {
+  LACONIC_EXPECTS(worker < shards_.size());
+  mean_gradient(RowSet(shards_[worker]), x, g, scratch);
+}
+
+template <Real T>
+double ExampleProblem<T>::loss(std::uint32_t worker, std::span<const T> x,
+                               ProblemScratch<T>& scratch) const {
+  const Counts sums = train_counts(worker, x, scratch);
+  double penalty = 0;
+  for (const Tensor& tensor : layout_.tensors()) {
+    if (tensor.role == Role::kBias) continue;
+    for (const T value : x.subspan(tensor.offset, tensor.shape.size())) {
+      penalty += regulariser_.value(static_cast<double>(value));
+    }
+  }
+  return sums.loss_sum / static_cast<double>(sums.examples) + penalty;
+}
+
+template <Real T>
+Counts ExampleProblem<T>::train_counts(std::uint32_t worker, std::span<const T> x,
+                                       ProblemScratch<T>& scratch) const {
+  LACONIC_EXPECTS(worker < shards_.size());
+  LACONIC_EXPECTS(x.size() == layout_.size());
+  return counts(RowSet(shards_[worker]), x, scratch);
+}
+
+template <Real T>
+Counts ExampleProblem<T>::test_counts(std::uint32_t worker, std::span<const T> x,
+                                      ProblemScratch<T>& scratch) const {
+  LACONIC_EXPECTS(worker < shards_.size());
+  LACONIC_EXPECTS(x.size() == layout_.size());
+  const data::Blocks blocks{.rows = dataset_->test.size(), .workers = workers()};
+  const std::size_t first = blocks.begin(worker);
+  return counts(RowSet(first, blocks.begin(worker + 1) - first), x, scratch);
+}
+
+template <Real T>
+const Constants& ExampleProblem<T>::constants() const {
+  std::call_once(constants_once_, [this] { constants_ = compute_constants(); });
+  return constants_;
+}
+
+template <Real T>
+std::string ExampleProblem<T>::description() const {
+  std::size_t count = 0;
+  for (const auto& shard : shards_) count += shard.size();
+  return fmt::format("{}, {} examples, {} features, {} workers", model_name(), count, features(),
+                     shards_.size());
+}
+
+template <Real T>
+void gather(const data::Examples& examples, const RowSet& rows, std::size_t k, std::size_t count,
+            std::span<T> out) {
+  const std::size_t features = examples.features();
+  LACONIC_EXPECTS(out.size() == count * features);
+  if (const auto* dense = std::get_if<data::DenseRows>(&examples.rows)) {
+    for (std::size_t r = 0; r < count; ++r) {
+      const std::span<const float> from = dense->row(rows[k + r]);
+      std::copy(from.begin(), from.end(), out.begin() + static_cast<std::ptrdiff_t>(r * features));
+    }
+    return;
+  }
+  const auto& sparse = std::get<data::SparseRows>(examples.rows);
+  std::fill(out.begin(), out.end(), T{0});
+  for (std::size_t r = 0; r < count; ++r) {
+    const auto [columns, values] = sparse.row(rows[k + r]);
+    for (std::size_t j = 0; j < columns.size(); ++j) {
+      out[r * features + columns[j]] = static_cast<T>(values[j]);
+    }
+  }
+}
+
+template class ExampleProblem<float>;
+template class ExampleProblem<double>;
+template void gather<float>(const data::Examples&, const RowSet&, std::size_t, std::size_t,
+                            std::span<float>);
+template void gather<double>(const data::Examples&, const RowSet&, std::size_t, std::size_t,
+                             std::span<double>);
+
+}  // namespace laconic::problem

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+// Binary logistic regression: the loss of a row a with label s = +-1 is log(1 + exp(-s (<w,a> +
+// b))). The nonconvex regulariser and the constants are those of 3pc.md 5.1. Cost per example: its
+// stored entries. Margins and sums are double, each coordinate of a gradient is rounded once.
+#include <algorithm>
+#include <optional>
+#include <variant>
+
+#include "laconic/base/exact_math.hpp"
+#include "laconic/problem/example_problem.hpp"
+#include "laconic/problem/methods.hpp"
+#include "laconic/problem/smoothness.hpp"
+
+namespace laconic::problem {
+namespace {
+
+data::SparseRows without_zeros(const data::DenseRows& dense) {
+  data::SparseRows sparse;
+  sparse.features = dense.features;
+  for (std::size_t i = 0; i < dense.rows(); ++i) {
+    for (std::uint32_t j = 0; j < dense.features; ++j) {
+      const float value = dense.row(i)[j];
+      if (value == 0) continue;
+      sparse.columns.push_back(j);
+      sparse.values.push_back(static_cast<double>(value));
+    }
+    sparse.offsets.push_back(sparse.columns.size());
+  }
+  return sparse;
+}
+
+template <class T>
+class Logistic final : public ExampleProblem<T> {
+ public:
+  Logistic(const Args& args, const ProblemSetup& setup)
+      : ExampleProblem<T>(setup, {.l2 = args.real("l2"), .nonconvex = args.real("nonconvex")}) {
+    if (this->dataset().class_count != 2) {
+      throw ConfigError("logistic: data set " + this->dataset().name + " has " +
+                        std::to_string(this->dataset().class_count) +
+                        " classes, not 2; use softmax or mlp");
+    }
+    use_rows(Part::kTrain);
+    use_rows(Part::kTest);
+    std::vector<Tensor> tensors = {{.name = "w", .shape = {this->features(), 1}}};
+    if (args.flag("bias")) tensors.push_back({.name = "b", .shape = {1, 1}, .role = Role::kBias});
+    bias_ = args.flag("bias");
+    this->set_layout(Layout(std::move(tensors)));
+  }
+
+  void initial_point(std::uint64_t /*seed*/, std::span<T> x) const override {
+    LACONIC_EXPECTS(x.size() == this->layout().size());
+    std::fill(x.begin(), x.end(), T{0});
+  }
+
+ protected:
+  void gradient_sums(const RowSet& rows, std::span<const T> x, std::span<double> sums,
+                     ProblemScratch<T>& /*scratch*/) const override {
+    std::fill(sums.begin(), sums.end(), 0.0);
+    const data::SparseRows& matrix = *rows_[index(rows.part())];
+    const std::span<const std::uint32_t> labels = this->labels(rows.part());
+    for (std::size_t k = 0; k < rows.size(); ++k) {
+      const std::size_t i = rows[k];
+      const data::SparseRows::Row row = matrix.row(i);
+      const double score = this->score(row, x);
+      // The slope -s / (1 + exp(s score)) of the loss.
+      const double slope = labels[i] == 1 ? -exact::sigmoid(-score) : exact::sigmoid(score);
+      for (std::size_t j = 0; j < row.columns.size(); ++j) {
+        sums[row.columns[j]] += slope * row.values[j];
+      }
+      if (bias_) sums.back() += slope;
+    }
+  }
+
+  [[nodiscard]] Counts counts(const RowSet& rows, std::span<const T> x,
+                              ProblemScratch<T>& /*scratch*/) const override {
+    Counts counts{.examples = rows.size()};
+    const data::SparseRows& matrix = *rows_[index(rows.part())];
+    const std::span<const std::uint32_t> labels = this->labels(rows.part());
+    for (std::size_t k = 0; k < rows.size(); ++k) {
+      const std::size_t i = rows[k];
+      const double score = this->score(matrix.row(i), x);
+      counts.loss_sum += exact::softplus(labels[i] == 1 ? -score : score);
+      counts.correct += (score > 0) == (labels[i] == 1) ? 1 : 0;
+    }
+    return counts;
+  }
+
+  [[nodiscard]] Constants compute_constants() const override {
+    const Features features{.examples = &this->examples(Part::kTrain), .with_constant = bias_};
+    const Regulariser& regulariser = this->regulariser();
+    Constants constants =
+        smoothness_of(features, this->shards(),
+                      {.curvature = 0.25, .regulariser = regulariser.highest_curvature()});
+    constants.l_coordinate = diagonal_bound(features, mean_groups(this->shards()));
+    for (std::size_t j = 0; j < constants.l_coordinate.size(); ++j) {
+      const bool is_weight = j < this->features();
+      constants.l_coordinate[j] =
+          0.25 * constants.l_coordinate[j] + (is_weight ? regulariser.highest_curvature() : 0.0);
+    }
+    // The intercept has no curvature of its own.
+    if (!bias_ && regulariser.lowest_curvature() > 0) constants.mu = regulariser.lowest_curvature();
+    return constants;
+  }
+
+  [[nodiscard]] std::string model_name() const override { return "logistic regression"; }
+
+ private:
+  static std::size_t index(Part part) { return part == Part::kTrain ? 0 : 1; }
+
+  void use_rows(Part part) {
+    const auto& rows = this->examples(part).rows;
+    if (const auto* dense = std::get_if<data::DenseRows>(&rows)) {
+      converted_[index(part)] = without_zeros(*dense);
+      rows_[index(part)] = &*converted_[index(part)];
+    } else {
+      rows_[index(part)] = &std::get<data::SparseRows>(rows);
+    }
+  }
+
+  [[nodiscard]] double score(const data::SparseRows::Row& row, std::span<const T> x) const {
+    double sum = bias_ ? static_cast<double>(x.back()) : 0.0;
+    for (std::size_t j = 0; j < row.columns.size(); ++j) {
+      sum += row.values[j] * static_cast<double>(x[row.columns[j]]);
+    }
+    return sum;
+  }
+
+  const data::SparseRows* rows_[2] = {nullptr, nullptr};  // by index(part); not null
+  std::optional<data::SparseRows> converted_[2] = {};     // of dense data
+  bool bias_ = false;
+};
+
+const Card kCard = {
+    .kind = "problem",
+    .name = "logistic",
+    .summary = "binary logistic regression on sparse rows",
+    .paper = "Richtarik et al. 2022, 3PC (arXiv 2202.00998), section on logistic regression",
+    .params =
+        {
+            {.key = "l2",
+             .type = ParamType::kReal,
+             .default_text = "0",
+             .help = "adds l2/2 |w|^2",
+             .min = 0,
+             .max = 1000000},
+            {.key = "nonconvex",
+             .type = ParamType::kReal,
+             .default_text = "0",
+             .help = "lambda of the regulariser lambda * sum w_j^2 / (1 + w_j^2)",
+             .min = 0,
+             .max = 1000000},
+            {.key = "bias",
+             .type = ParamType::kFlag,
+             .default_text = "false",
+             .help = "adds an intercept, which is not regularised"},
+        },
+    .promises = "L_-, L_i, L_+ by power iteration; mu when l2 > nonconvex / 2",
+};
+
+}  // namespace
+
+ProblemMethod logistic_method() {
+  return method_of<Logistic>(kCard, {.needs_dataset = true, .needs_two_classes = true});
+}
+
+}  // namespace laconic::problem

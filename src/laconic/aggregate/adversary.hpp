@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Workers that lie (signsgd.md 2.11): an adversary replaces the gradient of the first `count` workers
-// before it is aggregated. Because momentum is linear, a worker that negates every gradient also votes
-// against its own momentum.
+// Workers that lie (signsgd.md 2.11): an adversary replaces the gradient of the first `count`
+// workers before it is aggregated. Because momentum is linear, a worker that negates every gradient
+// also votes against its own momentum.
 #pragma once
 
 #include <cstdint>
@@ -31,8 +31,8 @@ class Adversary {
 
   [[nodiscard]] virtual bool corrupts(std::uint32_t worker) const = 0;
   [[nodiscard]] virtual bool needs_true_gradient() const { return false; }
-  // Replaces the gradient of one hosted worker. Precondition: corrupts(input.worker); called once per
-  // round and worker, in order of rounds.
+  // Replaces the gradient of one hosted worker. Precondition: corrupts(input.worker); called once
+  // per round and worker, in order of rounds.
   virtual void corrupt(const AdversaryInput<T>& input, std::span<T> gradient) = 0;
 };
 

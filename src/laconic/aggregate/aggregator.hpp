@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The collective round: gradients of n workers go in, the same direction comes out on every rank, and
-// every bit that travelled is counted. An aggregator owns the state that belongs to it (momentum that is
-// signed, error memories) for the workers that its rank hosts.
+// The collective round: gradients of n workers go in, the same direction comes out on every rank,
+// and every bit that travelled is counted. An aggregator owns the state that belongs to it
+// (momentum that is signed, error memories) for the workers that its rank hosts.
 #pragma once
 
 #include <cstdint>
@@ -18,9 +18,9 @@ namespace laconic {
 
 // Facts of the round that methods may use.
 struct Round {
-  std::uint32_t index = 0;            // from 0
-  double step_size = 0;               // eta_t
-  double previous_step_size = 0;      // eta_{t-1}; eta_0 in round 0
+  std::uint32_t index = 0;        // from 0
+  double step_size = 0;           // eta_t
+  double previous_step_size = 0;  // eta_{t-1}; eta_0 in round 0
 };
 
 template <Real T>
@@ -30,8 +30,9 @@ struct WorkerGradient {
 };
 
 struct Meter {
-  std::uint64_t payload_bits = 0;  // what papers count: no headers, no padding, no indices of the transport
-  std::uint64_t frame_bytes = 0;   // what a socket would carry
+  std::uint64_t payload_bits =
+      0;  // what papers count: no headers, no padding, no indices of the transport
+  std::uint64_t frame_bytes = 0;  // what a socket would carry
   Meter& operator+=(const Meter& other) {
     payload_bits += other.payload_bits;
     frame_bytes += other.frame_bytes;
@@ -40,21 +41,22 @@ struct Meter {
   bool operator==(const Meter&) const = default;
 };
 
-// What happened in one round, as far as this rank knows it. Additive fields are summed over ranks by
-// whoever records; the sums do not depend on the number of ranks. Traffic is counted as if every worker
-// (with the server shards that it hosts) were alone on its machine.
+// What happened in one round, as far as this rank knows it. Additive fields are summed over ranks
+// by whoever records; the sums do not depend on the number of ranks. Traffic is counted as if every
+// worker (with the server shards that it hosts) were alone on its machine.
 struct RoundReport {
   Meter uplink = {};    // additive: the sum over ranks is the sum over all workers
   Meter downlink = {};  // additive, likewise
-  // By hosted worker: bytes on its link, the larger of in and out per phase, summed over the phases.
-  // Input of the alpha-beta model (docs/network-model.md).
+  // By hosted worker: bytes on its link, the larger of in and out per phase, summed over the
+  // phases. Input of the alpha-beta model (docs/network-model.md).
   std::vector<std::uint64_t> link_bytes = {};
-  std::uint32_t latency_steps = 0;     // dependent messages one after the other; alike on all ranks
-  std::uint64_t refused_frames = 0;    // additive: frames refused here; the round went on without them
-  Status first_refusal = {};           // why, for the first of them
+  std::uint32_t latency_steps = 0;  // dependent messages one after the other; alike on all ranks
+  std::uint64_t refused_frames =
+      0;                      // additive: frames refused here; the round went on without them
+  Status first_refusal = {};  // why, for the first of them
   std::uint64_t clamped_messages = 0;  // additive: messages whose scale was clamped (ef)
-  std::uint64_t votes = 0;             // additive: (worker, coordinate) votes cast, voting methods only
-  std::uint64_t agreeing_votes = 0;    // additive: those equal to the outcome
+  std::uint64_t votes = 0;  // additive: (worker, coordinate) votes cast, voting methods only
+  std::uint64_t agreeing_votes = 0;  // additive: those equal to the outcome
 };
 
 template <Real T>
@@ -65,10 +67,10 @@ class Aggregator {
   Aggregator(const Aggregator&) = delete;
   Aggregator& operator=(const Aggregator&) = delete;
 
-  // Collective. `mine` are the gradients of this rank's workers in order of worker; `direction` gets the
-  // common direction, by which the optimizer steps downhill (x <- x - eta * direction). Throws
-  // DivergedError (the same on every rank) when a gradient is not finite; the round then never happened.
-  // After warm-up nothing is allocated. The report is valid until the next call.
+  // Collective. `mine` are the gradients of this rank's workers in order of worker; `direction`
+  // gets the common direction, by which the optimizer steps downhill (x <- x - eta * direction).
+  // Throws DivergedError (the same on every rank) when a gradient is not finite; the round then
+  // never happened. After warm-up nothing is allocated. The report is valid until the next call.
   virtual const RoundReport& aggregate(const Round& round, std::span<const WorkerGradient<T>> mine,
                                        std::span<T> direction, Communicator& comm) = 0;
 };
@@ -76,7 +78,7 @@ class Aggregator {
 struct AggregatorSetup {
   const Layout* layout = nullptr;  // outlives the aggregator
   std::uint32_t workers = 1;
-  WorkerBlock mine = {0, 1};       // hosted here
+  WorkerBlock mine = {0, 1};  // hosted here
   std::uint64_t seed = 0;
 };
 
@@ -84,9 +86,10 @@ template <Real T>
 using AggregatorRegistry = Registry<Aggregator<T>, AggregatorSetup>;
 template <Real T>
 [[nodiscard]] const AggregatorRegistry<T>& aggregators();
-// What the card cannot say: combinations of parameters, promises that an inner compressor does not keep.
-// One line per problem, each with a remedy. Precondition: canonical passed Catalog::problems.
-[[nodiscard]] std::vector<std::string> aggregator_problems(const Spec& canonical, std::uint32_t workers);
+// What the card cannot say: combinations of parameters, promises that an inner compressor does not
+// keep. One line per problem, each with a remedy. Precondition: canonical passed Catalog::problems.
+[[nodiscard]] std::vector<std::string> aggregator_problems(const Spec& canonical,
+                                                           std::uint32_t workers);
 void add_aggregator_cards(Catalog& catalog);
 
 }  // namespace laconic

@@ -8,7 +8,8 @@
 namespace laconic {
 
 const Spec::Param& Args::param(std::string_view key) const {
-  const auto it = std::find_if(spec_.params.begin(), spec_.params.end(), [&](const Spec::Param& p) { return p.key == key; });
+  const auto it = std::find_if(spec_.params.begin(), spec_.params.end(),
+                               [&](const Spec::Param& p) { return p.key == key; });
   LACONIC_EXPECTS(it != spec_.params.end());
   return *it;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Typed access to the parameters of one method. Built from a canonical Spec, in which every parameter
-// of the card is present and legal, so that constructors read values without checking them again.
+// Typed access to the parameters of one method. Built from a canonical Spec, in which every
+// parameter of the card is present and legal, so that constructors read values without checking
+// them again.
 #pragma once
 
 #include <cstdint>

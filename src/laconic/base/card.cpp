@@ -13,18 +13,20 @@ namespace laconic {
 namespace {
 
 const ParamCard* find_param(const Card& card, std::string_view key) {
-  const auto it = std::find_if(card.params.begin(), card.params.end(), [&](const ParamCard& p) { return p.key == key; });
+  const auto it = std::find_if(card.params.begin(), card.params.end(),
+                               [&](const ParamCard& p) { return p.key == key; });
   return it == card.params.end() ? nullptr : &*it;
 }
 
 const Spec::Param* find_given(const Spec& spec, std::string_view key) {
-  const auto it = std::find_if(spec.params.begin(), spec.params.end(), [&](const Spec::Param& p) { return p.key == key; });
+  const auto it = std::find_if(spec.params.begin(), spec.params.end(),
+                               [&](const Spec::Param& p) { return p.key == key; });
   return it == spec.params.end() ? nullptr : &*it;
 }
 
 std::string range_text(const ParamCard& p) {
-  return fmt::format("{}{}, {}{}", p.min_open || std::isinf(p.min) ? '(' : '[', shortest(p.min), shortest(p.max),
-                     p.max_open || std::isinf(p.max) ? ')' : ']');
+  return fmt::format("{}{}, {}{}", p.min_open || std::isinf(p.min) ? '(' : '[', shortest(p.min),
+                     shortest(p.max), p.max_open || std::isinf(p.max) ? ')' : ']');
 }
 
 bool in_range(const ParamCard& p, double value) {
@@ -42,25 +44,33 @@ std::string text_problem(const Card& card, const ParamCard& p, std::string_view 
   switch (p.type) {
     case ParamType::kInteger: {
       const auto value = parse_integer(text);
-      if (!value) return fmt::format("{}: {}={} is not a whole number{}", card.name, p.key, text, help_suffix(p));
+      if (!value)
+        return fmt::format("{}: {}={} is not a whole number{}", card.name, p.key, text,
+                           help_suffix(p));
       if (in_range(p, static_cast<double>(*value))) return {};
-      return fmt::format("{}: {}={} is not in {}{}", card.name, p.key, text, range_text(p), help_suffix(p));
+      return fmt::format("{}: {}={} is not in {}{}", card.name, p.key, text, range_text(p),
+                         help_suffix(p));
     }
     case ParamType::kReal: {
       const auto value = parse_real(text);
-      if (!value) return fmt::format("{}: {}={} is not a number{}", card.name, p.key, text, help_suffix(p));
+      if (!value)
+        return fmt::format("{}: {}={} is not a number{}", card.name, p.key, text, help_suffix(p));
       if (in_range(p, *value)) return {};
-      return fmt::format("{}: {}={} is not in {}{}", card.name, p.key, text, range_text(p), help_suffix(p));
+      return fmt::format("{}: {}={} is not in {}{}", card.name, p.key, text, range_text(p),
+                         help_suffix(p));
     }
     case ParamType::kChoice:
       if (std::find(p.choices.begin(), p.choices.end(), text) != p.choices.end()) return {};
-      return fmt::format("{}: {}={} is unknown; use {}", card.name, p.key, text, join_or(p.choices));
+      return fmt::format("{}: {}={} is unknown; use {}", card.name, p.key, text,
+                         join_or(p.choices));
     case ParamType::kFlag:
       if (text == "true" || text == "false") return {};
       return fmt::format("{}: {}={} is neither true nor false", card.name, p.key, text);
-    case ParamType::kText: return {};
+    case ParamType::kText:
+      return {};
     case ParamType::kSpec:
-      return fmt::format("{}: {} takes a {} in brackets, e.g. {}=(NAME)", card.name, p.key, p.spec_kind, p.key);
+      return fmt::format("{}: {} takes a {} in brackets, e.g. {}=(NAME)", card.name, p.key,
+                         p.spec_kind, p.key);
   }
   return {};
 }
@@ -89,7 +99,8 @@ Result<double> parse_real(std::string_view text) {
   const char* begin = text.data();
   if (!text.empty() && text.front() == '+') ++begin;
   const auto [end, code] = std::from_chars(begin, text.data() + text.size(), value);
-  if (text.empty() || code != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) {
+  if (text.empty() || code != std::errc() || end != text.data() + text.size() ||
+      !std::isfinite(value)) {
     return Failure{fmt::format("'{}' is not a finite number", text)};
   }
   return value == 0 ? 0.0 : value;  // -0 and 0 are the same setting
@@ -126,7 +137,8 @@ const Card* Catalog::find(std::string_view kind, std::string_view name) const {
 
 std::vector<const Card*> Catalog::of_kind(std::string_view kind) const {
   std::vector<const Card*> out;
-  std::copy_if(cards_.begin(), cards_.end(), std::back_inserter(out), [&](const Card* c) { return c->kind == kind; });
+  std::copy_if(cards_.begin(), cards_.end(), std::back_inserter(out),
+               [&](const Card* c) { return c->kind == kind; });
   return out;
 }
 
@@ -152,11 +164,14 @@ std::vector<std::string> Catalog::problems(const Spec& spec, std::string_view ki
     if (param == nullptr) {
       std::vector<std::string_view> keys;
       for (const ParamCard& p : card->params) keys.push_back(p.key);
-      out.push_back(keys.empty() ? fmt::format("{}: unknown parameter '{}'; {} has none", card->name, given.key, card->name)
-                                 : fmt::format("{}: unknown parameter '{}'; use {}", card->name, given.key, join_or(keys)));
+      out.push_back(keys.empty() ? fmt::format("{}: unknown parameter '{}'; {} has none",
+                                               card->name, given.key, card->name)
+                                 : fmt::format("{}: unknown parameter '{}'; use {}", card->name,
+                                               given.key, join_or(keys)));
     } else if (!given.nested.empty()) {
       if (param->type != ParamType::kSpec) {
-        out.push_back(fmt::format("{}: {} takes a plain value, not a method in brackets", card->name, given.key));
+        out.push_back(fmt::format("{}: {} takes a plain value, not a method in brackets",
+                                  card->name, given.key));
       } else {
         const auto nested = problems(given.nested.front(), param->spec_kind);
         out.insert(out.end(), nested.begin(), nested.end());
@@ -167,19 +182,21 @@ std::vector<std::string> Catalog::problems(const Spec& spec, std::string_view ki
   }
   for (const ParamCard& param : card->params) {
     if (param.default_text.empty() && find_given(spec, param.key) == nullptr) {
-      out.push_back(fmt::format("{}: parameter '{}' is missing{}", card->name, param.key, help_suffix(param)));
+      out.push_back(fmt::format("{}: parameter '{}' is missing{}", card->name, param.key,
+                                help_suffix(param)));
     }
   }
   if (card->inner_kind.empty()) {
     if (!spec.inner.empty()) {
-      out.push_back(fmt::format("{}: '{}' stands behind it, but {} takes no inner method", card->name,
-                                spec.inner.front().name, card->name));
+      out.push_back(fmt::format("{}: '{}' stands behind it, but {} takes no inner method",
+                                card->name, spec.inner.front().name, card->name));
     }
   } else if (!spec.inner.empty()) {
     const auto inner = problems(spec.inner.front(), card->inner_kind);
     out.insert(out.end(), inner.begin(), inner.end());
   } else if (card->default_inner.empty()) {
-    out.push_back(fmt::format("{}: a {} must stand behind it, e.g. {}:NAME", card->name, card->inner_kind, card->name));
+    out.push_back(fmt::format("{}: a {} must stand behind it, e.g. {}:NAME", card->name,
+                              card->inner_kind, card->name));
   }
   return out;
 }
@@ -197,13 +214,17 @@ Spec Catalog::canonical(const Spec& spec, std::string_view kind) const {
       const Spec nested = given != nullptr ? given->nested.front() : parse_own(param.default_text);
       canonical_param.nested.push_back(canonical(nested, param.spec_kind));
     } else {
-      canonical_param.text = canonical_text(param, given != nullptr ? std::string_view(given->text) : param.default_text);
+      canonical_param.text = canonical_text(
+          param, given != nullptr ? std::string_view(given->text) : param.default_text);
     }
     out.params.push_back(std::move(canonical_param));
   }
-  std::sort(out.params.begin(), out.params.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
+  std::sort(out.params.begin(), out.params.end(),
+            [](const auto& a, const auto& b) { return a.key < b.key; });
   if (!card->inner_kind.empty()) {
-    out.inner.push_back(canonical(spec.inner.empty() ? parse_own(card->default_inner) : spec.inner.front(), card->inner_kind));
+    out.inner.push_back(
+        canonical(spec.inner.empty() ? parse_own(card->default_inner) : spec.inner.front(),
+                  card->inner_kind));
   }
   return out;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The ways in which laconic fails, one type each. The library never prints and never exits: it throws
-// one of these, or returns a Status or Result where the caller must decide. Every message names the
-// place, the value, the limit and the remedy.
+// The ways in which laconic fails, one type each. The library never prints and never exits: it
+// throws one of these, or returns a Status or Result where the caller must decide. Every message
+// names the place, the value, the limit and the remedy.
 #pragma once
 
 #include <cstdint>

@@ -9,7 +9,8 @@
 namespace laconic::exact {
 namespace {
 
-// ln 2 in two parts: the first has 21 trailing zero bits, so that n * kLn2High is exact for |n| < 2^11.
+// ln 2 in two parts: the first has 21 trailing zero bits, so that n * kLn2High is exact for |n| <
+// 2^11.
 constexpr double kLn2High = 0x1.62e42feep-1;
 constexpr double kLn2Low = 0x1.a39ef35793c76p-33;
 constexpr double kInverseLn2 = 0x1.71547652b82fep0;
@@ -42,7 +43,8 @@ double exp(double x) {
   p = p * r + 0.5;
   const double y = 1.0 + (r + (r * r) * p);
   const int exponent = static_cast<int>(n);
-  if (exponent < -1021) return y * power_of_two(exponent + 60) * power_of_two(-60);  // denormal results
+  if (exponent < -1021)
+    return y * power_of_two(exponent + 60) * power_of_two(-60);  // denormal results
   if (exponent > 1022) return y * power_of_two(exponent - 1) * 2.0;
   return y * power_of_two(exponent);
 }
@@ -111,10 +113,14 @@ std::pair<double, double> sincos_2pi(double u) {
   c = c * z - 0.5;
   const double cosine = 1.0 + z * c;
   switch (static_cast<int>(quadrant) & 3) {
-    case 0: return {sine, cosine};
-    case 1: return {cosine, -sine};
-    case 2: return {-sine, -cosine};
-    default: return {-cosine, sine};
+    case 0:
+      return {sine, cosine};
+    case 1:
+      return {cosine, -sine};
+    case 2:
+      return {-sine, -cosine};
+    default:
+      return {-cosine, sine};
   }
 }
 

@@ -15,8 +15,8 @@
 
 namespace laconic {
 
-// Product: the interface, e.g. Aggregator<float>. Setup: what every constructor of the kind is given
-// besides its own parameters, e.g. the layout and the number of workers.
+// Product: the interface, e.g. Aggregator<float>. Setup: what every constructor of the kind is
+// given besides its own parameters, e.g. the layout and the number of workers.
 template <class Product, class Setup>
 struct Method {
   const Card* card = nullptr;
@@ -30,8 +30,9 @@ class Registry {
   [[nodiscard]] std::span<const Method<Product, Setup>> methods() const { return methods_; }
   // Precondition: canonical was returned by Catalog::canonical for this kind.
   [[nodiscard]] std::unique_ptr<Product> make(const Spec& canonical, const Setup& setup) const {
-    const auto it = std::find_if(methods_.begin(), methods_.end(),
-                                 [&](const auto& method) { return method.card->name == canonical.name; });
+    const auto it = std::find_if(methods_.begin(), methods_.end(), [&](const auto& method) {
+      return method.card->name == canonical.name;
+    });
     LACONIC_EXPECTS(it != methods_.end());
     return it->make(Args(canonical), setup);
   }

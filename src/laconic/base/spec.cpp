@@ -11,9 +11,13 @@ namespace {
 bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_name_start(char c) { return is_lower(c) || is_digit(c); }
-bool is_name_char(char c) { return is_name_start(c) || c == '_' || c == '+' || c == '.' || c == '-'; }
+bool is_name_char(char c) {
+  return is_name_start(c) || c == '_' || c == '+' || c == '.' || c == '-';
+}
 bool is_key_char(char c) { return is_lower(c) || is_digit(c) || c == '_'; }
-bool is_text_char(char c) { return c > ' ' && c < 0x7f && std::string_view(":,=()").find(c) == std::string_view::npos; }
+bool is_text_char(char c) {
+  return c > ' ' && c < 0x7f && std::string_view(":,=()").find(c) == std::string_view::npos;
+}
 
 class Parser {
  public:
@@ -21,7 +25,8 @@ class Parser {
 
   Result<Spec> parse() {
     if (text_.size() > kMaxSpecLength) {
-      return Failure{fmt::format("a spec of {} characters is too long; the limit is {}", text_.size(), kMaxSpecLength)};
+      return Failure{fmt::format("a spec of {} characters is too long; the limit is {}",
+                                 text_.size(), kMaxSpecLength)};
     }
     Spec spec;
     if (!parse_chain(spec, 0)) return Failure{error_};
@@ -36,7 +41,8 @@ class Parser {
   bool fail(std::string_view expected) {
     // The quoted spec goes into a one-line message: anything unprintable is shown as '?'.
     std::string shown(text_.substr(0, 200));
-    std::replace_if(shown.begin(), shown.end(), [](char c) { return c < ' ' || c >= 0x7f; }, '?');
+    std::replace_if(
+        shown.begin(), shown.end(), [](char c) { return c < ' ' || c >= 0x7f; }, '?');
     error_ = fmt::format("spec '{}': position {}: {}", shown, position_ + 1, expected);
     return false;
   }
@@ -49,7 +55,8 @@ class Parser {
     return std::string(text_.substr(start, position_ - start));
   }
 
-  // A parameter list starts with KEY '='; anything else in that place is the name of an inner method.
+  // A parameter list starts with KEY '='; anything else in that place is the name of an inner
+  // method.
   [[nodiscard]] bool params_follow() const {
     std::size_t end = position_;
     while (end < text_.size() && is_key_char(text_[end])) ++end;
@@ -57,7 +64,8 @@ class Parser {
   }
 
   bool parse_chain(Spec& spec, int depth) {
-    if (depth > kMaxSpecDepth) return fail(fmt::format("methods are nested deeper than {}", kMaxSpecDepth));
+    if (depth > kMaxSpecDepth)
+      return fail(fmt::format("methods are nested deeper than {}", kMaxSpecDepth));
     if (position_ >= text_.size() || !is_name_start(text_[position_])) {
       return fail("expected the name of a method ([a-z0-9][a-z0-9_+.-]*)");
     }

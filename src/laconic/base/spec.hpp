@@ -5,7 +5,8 @@
 //   segment := NAME | param ("," param)*          a parameter list belongs to the name before it
 //   param   := KEY "=" value
 //   value   := TEXT | "(" spec ")"
-//   NAME    := [a-z0-9][a-z0-9_+.-]*    KEY := [a-z][a-z0-9_]*    TEXT := printable, none of : , = ( )
+//   NAME    := [a-z0-9][a-z0-9_+.-]*    KEY := [a-z][a-z0-9_]*    TEXT := printable, none of : , =
+//   ( )
 //
 // `clag:zeta=16:topk:k=0.01` is the method clag with zeta=16 around the method topk with k=0.01;
 // `3pcv2:q=(randk:k=0.1):topk:k=0.01` gives 3pcv2 a second method by name.

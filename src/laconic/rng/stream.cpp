@@ -37,7 +37,8 @@ double Reader::unit_double() { return static_cast<double>(u64() >> 11) * 0x1p-53
 std::uint64_t Reader::below(std::uint64_t bound) {
   LACONIC_EXPECTS(bound > 0);
   if (bound <= (std::uint64_t{1} << 32)) {
-    const std::uint64_t threshold = (std::uint64_t{1} << 32) % bound;  // size of the short last interval
+    const std::uint64_t threshold =
+        (std::uint64_t{1} << 32) % bound;  // size of the short last interval
     while (true) {
       const std::uint64_t product = std::uint64_t{u32()} * bound;
       if ((product & 0xffffffffU) >= threshold) return product >> 32;
@@ -47,7 +48,8 @@ std::uint64_t Reader::below(std::uint64_t bound) {
   while (true) {
     __extension__ using Wide = unsigned __int128;
     const Wide product = static_cast<Wide>(u64()) * bound;
-    if (static_cast<std::uint64_t>(product) >= threshold) return static_cast<std::uint64_t>(product >> 64);
+    if (static_cast<std::uint64_t>(product) >= threshold)
+      return static_cast<std::uint64_t>(product >> 64);
   }
 }
 
@@ -77,7 +79,11 @@ void fill(const Stream& stream, Normal normal, std::span<T> out) {
 }
 }  // namespace
 
-void fill_normal(const Stream& stream, Normal normal, std::span<float> out) { fill(stream, normal, out); }
-void fill_normal(const Stream& stream, Normal normal, std::span<double> out) { fill(stream, normal, out); }
+void fill_normal(const Stream& stream, Normal normal, std::span<float> out) {
+  fill(stream, normal, out);
+}
+void fill_normal(const Stream& stream, Normal normal, std::span<double> out) {
+  fill(stream, normal, out);
+}
 
 }  // namespace laconic::rng

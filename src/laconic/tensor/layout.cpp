@@ -24,8 +24,9 @@ Layout::Layout(std::vector<Tensor> tensors) : tensors_(std::move(tensors)) {
 
 const Tensor& Layout::tensor_of(std::size_t i) const {
   LACONIC_EXPECTS(i < size_);
-  const auto after = std::upper_bound(tensors_.begin(), tensors_.end(), i,
-                                      [](std::size_t index, const Tensor& t) { return index < t.offset; });
+  const auto after =
+      std::upper_bound(tensors_.begin(), tensors_.end(), i,
+                       [](std::size_t index, const Tensor& t) { return index < t.offset; });
   return *(after - 1);
 }
 

@@ -24,7 +24,10 @@ struct Shape {
   bool operator==(const Shape&) const = default;
 };
 
-enum class Role : std::uint8_t { kWeight, kBias };  // a bias is exempt from l1 and from low-rank methods
+enum class Role : std::uint8_t {
+  kWeight,
+  kBias
+};  // a bias is exempt from l1 and from low-rank methods
 
 struct Tensor {
   std::string name = {};
@@ -36,8 +39,8 @@ struct Tensor {
 class Layout {
  public:
   Layout() = default;
-  // Offsets are assigned in order, without gaps. Precondition: names differ, no tensor is empty, fewer
-  // than 2^24 tensors and fewer than 2^32 coordinates.
+  // Offsets are assigned in order, without gaps. Precondition: names differ, no tensor is empty,
+  // fewer than 2^24 tensors and fewer than 2^32 coordinates.
   explicit Layout(std::vector<Tensor> tensors);
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] std::span<const Tensor> tensors() const { return tensors_; }

@@ -16,13 +16,16 @@ struct AlignedAllocator {
   using value_type = T;
   AlignedAllocator() = default;
   template <class U>
-  AlignedAllocator(const AlignedAllocator<U>&) {}  // NOLINT(google-explicit-constructor): allocators convert
+  AlignedAllocator(const AlignedAllocator<U>&) {
+  }  // NOLINT(google-explicit-constructor): allocators convert
   T* allocate(std::size_t n) {
     return static_cast<T*>(::operator new(n * sizeof(T), std::align_val_t(kAlignment)));
   }
   void deallocate(T* p, std::size_t) { ::operator delete(p, std::align_val_t(kAlignment)); }
   template <class U>
-  bool operator==(const AlignedAllocator<U>&) const { return true; }
+  bool operator==(const AlignedAllocator<U>&) const {
+    return true;
+  }
 };
 
 template <class T>
@@ -33,8 +36,8 @@ using AlignedVector = std::vector<T, AlignedAllocator<T>>;
 template <class T>
 class Scratch {
  public:
-  // The first `count` elements, contents unspecified. Invalidates earlier spans. Allocates only when
-  // the largest count so far is exceeded.
+  // The first `count` elements, contents unspecified. Invalidates earlier spans. Allocates only
+  // when the largest count so far is exceeded.
   std::span<T> take(std::size_t count) {
     if (storage_.size() < count) storage_.resize(count);
     return std::span<T>(storage_).first(count);

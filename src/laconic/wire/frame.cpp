@@ -14,7 +14,8 @@ bool is_known(Kind kind) {
     case Kind::kSignMask:
     case Kind::kValues:
     case Kind::kSegments:
-    case Kind::kDiverged: return true;
+    case Kind::kDiverged:
+      return true;
   }
   return false;
 }
@@ -66,14 +67,17 @@ Status take_frame(Bytes& rest, Frame& frame) {
 
 Status check_header(const FrameHeader& header, const Expected& expected) {
   if (header.kind != expected.kind) {
-    return {Fault::kBadKind, 5, static_cast<std::uint64_t>(header.kind), static_cast<std::uint64_t>(expected.kind)};
+    return {Fault::kBadKind, 5, static_cast<std::uint64_t>(header.kind),
+            static_cast<std::uint64_t>(expected.kind)};
   }
   if (header.mode != expected.mode) return {Fault::kBadMode, 6, header.mode, expected.mode};
   if (header.phase != expected.phase) return {Fault::kWrongPhase, 7, header.phase, expected.phase};
   if (header.round != expected.round) return {Fault::kWrongRound, 8, header.round, expected.round};
-  if (header.sender >= expected.senders) return {Fault::kBadSender, 12, header.sender, expected.senders};
+  if (header.sender >= expected.senders)
+    return {Fault::kBadSender, 12, header.sender, expected.senders};
   if (header.dim != expected.dim) return {Fault::kBadDimension, 16, header.dim, expected.dim};
-  if (header.offset != expected.offset) return {Fault::kBadDimension, 20, header.offset, expected.offset};
+  if (header.offset != expected.offset)
+    return {Fault::kBadDimension, 20, header.offset, expected.offset};
   return {};
 }
 

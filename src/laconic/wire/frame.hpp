@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The frame: what one worker (or one server shard) says in one phase of one round about one slice of
-// coordinates. docs/wire-format.md is normative; signsgd.md 2.6 is where the header comes from.
+// The frame: what one worker (or one server shard) says in one phase of one round about one slice
+// of coordinates. docs/wire-format.md is normative; signsgd.md 2.6 is where the header comes from.
 //
-//   u32 magic | u8 version | u8 kind | u8 mode | u8 phase | u32 round | u32 sender | u32 dim | u32 offset |
-//   u64 payload_bytes | payload
+//   u32 magic | u8 version | u8 kind | u8 mode | u8 phase | u32 round | u32 sender | u32 dim | u32
+//   offset | u64 payload_bytes | payload
 //
 // Frames stand one behind the other without gaps; payload_bytes tells where the next one starts.
 #pragma once
@@ -41,8 +41,8 @@ struct FrameHeader {
   bool operator==(const FrameHeader&) const = default;
 };
 
-// A message under construction: whole frames, and how many bits of them a paper would count (without
-// headers, padding and framing).
+// A message under construction: whole frames, and how many bits of them a paper would count
+// (without headers, padding and framing).
 struct Message {
   std::vector<std::byte> bytes = {};
   std::uint64_t payload_bits = 0;

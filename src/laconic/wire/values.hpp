@@ -31,12 +31,13 @@ template <Real T>
 
 template <Real T>
 void write_values(ValueFormat format, std::span<const T> values, std::vector<std::byte>& out);
-// Reads out.size() numbers. Fails with kNonFinite (position of the number) when one is NaN or infinite;
-// out then holds a part of the numbers.
+// Reads out.size() numbers. Fails with kNonFinite (position of the number) when one is NaN or
+// infinite; out then holds a part of the numbers.
 template <Real T>
 void read_values(ValueFormat format, WireReader& reader, std::span<T> out);
 
-// Reads words_for(bits) words; fails with kNonZeroPadding when a bit behind the last coordinate is set.
+// Reads words_for(bits) words; fails with kNonZeroPadding when a bit behind the last coordinate is
+// set.
 void read_plane(WireReader& reader, std::size_t bits, std::span<std::uint64_t> words);
 
 }  // namespace laconic::wire

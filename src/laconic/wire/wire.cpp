@@ -25,7 +25,9 @@ void WireWriter::u64(std::uint64_t value) { append(out_, &value, 1); }
 void WireWriter::f32(float value) { append(out_, &value, 1); }
 void WireWriter::f64(double value) { append(out_, &value, 1); }
 void WireWriter::bytes(Bytes values) { append(out_, values.data(), values.size()); }
-void WireWriter::words(std::span<const std::uint64_t> values) { append(out_, values.data(), values.size()); }
+void WireWriter::words(std::span<const std::uint64_t> values) {
+  append(out_, values.data(), values.size());
+}
 
 void WireWriter::patch_u64(std::size_t position, std::uint64_t value) {
   LACONIC_EXPECTS(position + sizeof(value) <= out_.size());

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reading and writing of little-endian bytes. The reader never reads outside its bytes: after the
-// first failure every further read returns zero and the status stays what it was. Bytes from a channel
-// are hostile: decoders read and validate everything first and write their output last.
+// first failure every further read returns zero and the status stays what it was. Bytes from a
+// channel are hostile: decoders read and validate everything first and write their output last.
 #pragma once
 
 #include <bit>

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include "laconic/aggregate/methods.hpp"
+#include "laconic/aggregate/shards.hpp"
+
+namespace laconic {
+
+template <Real T>
+const AggregatorRegistry<T>& aggregators() {
+  static const AggregatorRegistry<T> registry({
+#define LACONIC_AGGREGATOR(name) {&aggregate::name##_card(), &aggregate::make_##name<T>},
+#include "laconic/aggregate/methods.def"
+#undef LACONIC_AGGREGATOR
+  });
+  return registry;
+}
+template const AggregatorRegistry<float>& aggregators<float>();
+template const AggregatorRegistry<double>& aggregators<double>();
+
+void add_aggregator_cards(Catalog& catalog) {
+  for (const auto& method : aggregators<float>().methods()) catalog.add(*method.card);
+}
+
+std::vector<std::string> aggregator_problems(const Spec& canonical, std::uint32_t workers) {
+  const Args args(canonical);
+#define LACONIC_AGGREGATOR(method)                       \
+  if (canonical.name == aggregate::method##_card().name) \
+    return aggregate::method##_problems(args, workers);
+#include "laconic/aggregate/methods.def"
+#undef LACONIC_AGGREGATOR
+  return {};
+}
+
+namespace aggregate {
+
+ParamCard shards_param() {
+  return {.key = "shards",
+          .type = ParamType::kInteger,
+          .default_text = "0",
+          .help =
+              "the number of server shards, each on the machine of one worker; 0 for one up to 4 "
+              "workers and one "
+              "per worker beyond",
+          .min = 0,
+          .max = 65536};
+}
+
+std::uint32_t shard_count(const Args& args, std::uint32_t workers) {
+  const auto shards = static_cast<std::uint32_t>(args.integer("shards"));
+  return shards == 0 ? default_shards(workers) : shards;
+}
+
+std::vector<std::string> shards_problems(const Args& args, std::uint32_t workers) {
+  const std::int64_t shards = args.integer("shards");
+  if (shards <= workers) return {};
+  return {
+      fmt::format("{}: shards={} is more than the {} workers that can host them; use at most {}",
+                  args.spec().name, shards, workers, workers)};
+}
+
+}  // namespace aggregate
+}  // namespace laconic

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every loop over a whole vector that laconic does, in one list. Two implementations: reference::f is
-// the scalar truth (reference.cpp), kernels::f dispatches at run time to the widest SIMD target that
-// the CPU has (Highway). Both give the same bits on every target.
+// Every loop over a whole vector that laconic does, in one list. Two implementations: reference::f
+// is the scalar truth (reference.cpp), kernels::f dispatches at run time to the widest SIMD target
+// that the CPU has (Highway). Both give the same bits on every target.
 //
 // Canonical order of reductions: element i is accumulated, in order of i, into lane i mod 16, in
 // double; a product of two floats is formed in double (exactly). The 16 lanes are then combined as
@@ -9,8 +9,8 @@
 // rounded to double.
 //
 // Sign planes: coordinate i is bit i mod 64 (LSB first) of 64-bit word i / 64; bits behind the last
-// coordinate are 0. In a sign plane 1 = negative (x < 0, so that -0.0 counts as zero, not negative);
-// in a mask plane 1 = non-zero.
+// coordinate are 0. In a sign plane 1 = negative (x < 0, so that -0.0 counts as zero, not
+// negative); in a mask plane 1 = non-zero.
 //
 // Thread rule: all functions are pure on their arguments; spans given to one call must not overlap
 // unless the comment says so. Preconditions on sizes are checked (LACONIC_EXPECTS).
@@ -35,49 +35,70 @@ namespace laconic::kernels {
 // thread-safe; call it while no kernel runs.
 void force_simd_target(const std::string& name);
 
-#define LACONIC_KERNEL_DECLARATIONS                                                                            \
-  /* y += a x */                                                                                               \
-  template <Real T> void axpy(T a, std::span<const T> x, std::span<T> y);                                      \
-  /* x *= a */                                                                                                 \
-  template <Real T> void scale(T a, std::span<T> x);                                                           \
-  /* y += x */                                                                                                 \
-  template <Real T> void add(std::span<const T> x, std::span<T> y);                                            \
-  /* y = b y + a x, each product rounded to T, then the sum */                                                 \
-  template <Real T> void axpby(T a, std::span<const T> x, T b, std::span<T> y);                                \
-  /* sum x_i, sum x_i y_i, sum x_i^2, sum |x_i| in the canonical order */                                      \
-  template <Real T> double sum(std::span<const T> x);                                                          \
-  template <Real T> double dot(std::span<const T> x, std::span<const T> y);                                    \
-  template <Real T> double squared_norm(std::span<const T> x);                                                 \
-  template <Real T> double l1_norm(std::span<const T> x);                                                      \
-  /* max |x_i|; 0 for an empty span. Precondition: all finite. */                                              \
-  template <Real T> T absmax(std::span<const T> x);                                                            \
-  /* no NaN and no infinity */                                                                                 \
-  template <Real T> bool all_finite(std::span<const T> x);                                                     \
-  /* y_i = sum over w of rows[w][i] in order of w, accumulated in double, times scale, rounded once to T */    \
-  template <Real T> void mean_rows(std::span<const T* const> rows, double scale, std::span<T> y);              \
-                                                                                                               \
-  /* signs: bit = x_i < 0. Precondition: signs.size() == words_for(x.size()). */                               \
-  template <Real T> void pack_signs(std::span<const T> x, std::span<std::uint64_t> signs);                     \
-  /* as pack_signs, and mask: bit = x_i != 0 */                                                                \
-  template <Real T>                                                                                            \
-  void pack_signs_and_mask(std::span<const T> x, std::span<std::uint64_t> signs, std::span<std::uint64_t> mask); \
-  /* y_i = bit ? -magnitude : magnitude */                                                                     \
-  template <Real T> void unpack_signs(std::span<const std::uint64_t> signs, T magnitude, std::span<T> y);      \
-  /* y_i = 0 where mask is 0, else +-magnitude */                                                              \
-  template <Real T>                                                                                            \
-  void unpack_masked_signs(std::span<const std::uint64_t> signs, std::span<const std::uint64_t> mask, T magnitude, \
-                           std::span<T> y);                                                                    \
-  /* y_i += bit ? -magnitude : magnitude */                                                                    \
-  template <Real T> void add_signs(std::span<const std::uint64_t> signs, T magnitude, std::span<T> y);         \
-                                                                                                               \
-  /* v <- beta v + (1 - beta) g (both products rounded to T, then the sum); signs of the new v */              \
-  template <Real T>                                                                                            \
-  void momentum_pack_signs(double beta, std::span<const T> g, std::span<T> v, std::span<std::uint64_t> signs); \
-  /* Scaled sign with error feedback (signsgd.md 2.10), one block: p = g + r e (product, then sum, in T);      \
-     scale = ||p||_1 / size in double, rounded to float (returned); signs of p;                                \
-     e = p - (p < 0 ? -scale : scale) in T. With e all zero this is plain scaled sign. */                      \
-  template <Real T>                                                                                            \
-  float error_feedback_pack_signs(std::span<const T> g, T r, std::span<T> e, std::span<std::uint64_t> signs);
+#define LACONIC_KERNEL_DECLARATIONS                                                                \
+  /* y += a x */                                                                                   \
+  template <Real T>                                                                                \
+  void axpy(T a, std::span<const T> x, std::span<T> y);                                            \
+  /* x *= a */                                                                                     \
+  template <Real T>                                                                                \
+  void scale(T a, std::span<T> x);                                                                 \
+  /* y += x */                                                                                     \
+  template <Real T>                                                                                \
+  void add(std::span<const T> x, std::span<T> y);                                                  \
+  /* y = b y + a x, each product rounded to T, then the sum */                                     \
+  template <Real T>                                                                                \
+  void axpby(T a, std::span<const T> x, T b, std::span<T> y);                                      \
+  /* sum x_i, sum x_i y_i, sum x_i^2, sum |x_i| in the canonical order */                          \
+  template <Real T>                                                                                \
+  double sum(std::span<const T> x);                                                                \
+  template <Real T>                                                                                \
+  double dot(std::span<const T> x, std::span<const T> y);                                          \
+  template <Real T>                                                                                \
+  double squared_norm(std::span<const T> x);                                                       \
+  template <Real T>                                                                                \
+  double l1_norm(std::span<const T> x);                                                            \
+  /* max |x_i|; 0 for an empty span. Precondition: all finite. */                                  \
+  template <Real T>                                                                                \
+  T absmax(std::span<const T> x);                                                                  \
+  /* no NaN and no infinity */                                                                     \
+  template <Real T>                                                                                \
+  bool all_finite(std::span<const T> x);                                                           \
+  /* y_i = sum over w of rows[w][i] in order of w, accumulated in double, times scale, rounded     \
+   * once to T */                                                                                  \
+  template <Real T>                                                                                \
+  void mean_rows(std::span<const T* const> rows, double scale, std::span<T> y);                    \
+                                                                                                   \
+  /* signs: bit = x_i < 0. Precondition: signs.size() == words_for(x.size()). */                   \
+  template <Real T>                                                                                \
+  void pack_signs(std::span<const T> x, std::span<std::uint64_t> signs);                           \
+  /* as pack_signs, and mask: bit = x_i != 0 */                                                    \
+  template <Real T>                                                                                \
+  void pack_signs_and_mask(std::span<const T> x, std::span<std::uint64_t> signs,                   \
+                           std::span<std::uint64_t> mask);                                         \
+  /* y_i = bit ? -magnitude : magnitude */                                                         \
+  template <Real T>                                                                                \
+  void unpack_signs(std::span<const std::uint64_t> signs, T magnitude, std::span<T> y);            \
+  /* y_i = 0 where mask is 0, else +-magnitude */                                                  \
+  template <Real T>                                                                                \
+  void unpack_masked_signs(std::span<const std::uint64_t> signs,                                   \
+                           std::span<const std::uint64_t> mask, T magnitude, std::span<T> y);      \
+  /* y_i += bit ? -magnitude : magnitude */                                                        \
+  template <Real T>                                                                                \
+  void add_signs(std::span<const std::uint64_t> signs, T magnitude, std::span<T> y);               \
+                                                                                                   \
+  /* v <- beta v + (1 - beta) g: beta and 1 - beta are rounded to T, then both products, then the  \
+     sum; signs of the new v */                                                                             \
+  template <Real T>                                                                                \
+  void momentum_pack_signs(double beta, std::span<const T> g, std::span<T> v,                      \
+                           std::span<std::uint64_t> signs);                                        \
+  /* Scaled sign with error feedback (signsgd.md 2.10), one block: p = g + r e (product, then sum, \
+     in T); scale = ||p||_1 / size in double, rounded to float (returned); signs of p; e = p - (p                                                                                        \
+     < 0 ? -scale : scale) in T. With e all zero this is plain scaled sign. Returns 0 for no       \
+     elements; the scale is infinite when ||p||_1 / size is beyond float, and then e is not        \
+     finite. */                                                                                    \
+  template <Real T>                                                                                \
+  float error_feedback_pack_signs(std::span<const T> g, T r, std::span<T> e,                       \
+                                  std::span<std::uint64_t> signs);
 
 // Majority vote over sign planes of equal length (signsgd.md 2.7), counted bit-sliced.
 //   negative: 1 where more than half of the voters say negative; tie: 1 where exactly half do (only
@@ -86,9 +107,10 @@ struct VotePlanes {
   std::span<std::uint64_t> negative;
   std::span<std::uint64_t> tie;
 };
-// The same with abstentions: voter w votes where masks[w] is 1. negative: more negative than positive
-// votes; tie: as many of each (also none at all); quorum > 0 additionally marks as tie every coordinate
-// whose margin |positive - negative| is below the quorum (and clears its negative bit).
+// The same with abstentions: voter w votes where masks[w] is 1. negative: more negative than
+// positive votes; tie: as many of each (also none at all); quorum > 0 additionally marks as tie
+// every coordinate whose margin |positive - negative| is below the quorum (and clears its negative
+// bit).
 struct MaskedVote {
   std::span<const std::uint64_t* const> signs;
   std::span<const std::uint64_t* const> masks;
@@ -97,45 +119,70 @@ struct MaskedVote {
 
 namespace reference {
 LACONIC_KERNEL_DECLARATIONS
-void majority(std::span<const std::uint64_t* const> voters, std::size_t bits, VotePlanes out);
-void masked_majority(const MaskedVote& vote, std::size_t bits, VotePlanes out);
 }  // namespace reference
 
 LACONIC_KERNEL_DECLARATIONS
 #undef LACONIC_KERNEL_DECLARATIONS
-// Precondition of both: at least one and fewer than 2^31 voters; every plane has words_for(bits) words.
+// Precondition of both: at least one and fewer than 2^31 voters; every plane has words_for(bits)
+// words.
 void majority(std::span<const std::uint64_t* const> voters, std::size_t bits, VotePlanes out);
 void masked_majority(const MaskedVote& vote, std::size_t bits, VotePlanes out);
 
-// Number of negative votes per coordinate as P bit planes (signsgd.md 2.6 kind COUNT_P), plane j holding
-// bit j of every count; planes.size() == P * words_for(bits), plane after plane. Counts from subtrees are
-// added with add_count_planes and decided with majority_of_counts.
+// Number of negative votes per coordinate as P bit planes (signsgd.md 2.6 kind COUNT_P), plane j
+// holding bit j of every count; planes.size() == P * words_for(bits), plane after plane. Counts
+// from subtrees are added with add_count_planes and decided with majority_of_counts (which counts a
+// coordinate with more votes than voters, as hostile planes may have, as negative).
 [[nodiscard]] std::uint32_t count_planes_for(std::uint32_t voters);  // ceil(log2(voters + 1))
-void count_votes(std::span<const std::uint64_t* const> voters, std::size_t bits, std::span<std::uint64_t> planes);
-// sum (of sum_planes planes) += other (of other_planes planes). Precondition: the result fits.
+void count_votes(std::span<const std::uint64_t* const> voters, std::size_t bits,
+                 std::span<std::uint64_t> planes);
+// sum (of sum.count planes) += other (of other_count planes). Preconditions: other_count <=
+// sum.count, and every result fits in sum.count planes (checked when sum has changed already).
 struct CountPlanes {
   std::span<std::uint64_t> planes;
   std::uint32_t count = 0;
 };
-void add_count_planes(std::span<const std::uint64_t> other, std::uint32_t other_count, std::size_t bits, CountPlanes sum);
-void majority_of_counts(std::span<const std::uint64_t> planes, std::uint32_t voters, std::size_t bits, VotePlanes out);
+void add_count_planes(std::span<const std::uint64_t> other, std::uint32_t other_count,
+                      std::size_t bits, CountPlanes sum);
+void majority_of_counts(std::span<const std::uint64_t> planes, std::uint32_t voters,
+                        std::size_t bits, VotePlanes out);
+
+// True if no coordinate counts more than `voters` votes: what a receiver of count planes has to
+// check. Precondition: bits behind the last coordinate are 0.
+[[nodiscard]] bool counts_at_most(std::span<const std::uint64_t> planes, std::uint32_t voters,
+                                  std::size_t bits);
 
 // Dense products with a fixed order of summation: every output element is accumulated over k in
-// increasing order, product and sum rounded to T one after the other, starting from the value already
-// in c; so the bits do not depend on the SIMD width. Row-major, contiguous.
+// increasing order, product and sum rounded to T one after the other, starting from the value
+// already in c; so the bits do not depend on the SIMD width. Row-major, contiguous.
 struct GemmShape {
   std::size_t m = 0, n = 0, k = 0;
 };
 // c (m x n) += a (m x k) b (k x n)
-template <Real T> void gemm_nn(GemmShape shape, std::span<const T> a, std::span<const T> b, std::span<T> c);
+template <Real T>
+void gemm_nn(GemmShape shape, std::span<const T> a, std::span<const T> b, std::span<T> c);
 // c (m x n) += a^T b with a (k x m), b (k x n)
-template <Real T> void gemm_tn(GemmShape shape, std::span<const T> a, std::span<const T> b, std::span<T> c);
+template <Real T>
+void gemm_tn(GemmShape shape, std::span<const T> a, std::span<const T> b, std::span<T> c);
 // c (m x n) += a b^T with a (m x k), b (n x k)
-template <Real T> void gemm_nt(GemmShape shape, std::span<const T> a, std::span<const T> b, std::span<T> c);
+template <Real T>
+void gemm_nt(GemmShape shape, std::span<const T> a, std::span<const T> b, std::span<T> c);
 namespace reference {
-template <Real T> void gemm_nn(GemmShape shape, std::span<const T> a, std::span<const T> b, std::span<T> c);
-template <Real T> void gemm_tn(GemmShape shape, std::span<const T> a, std::span<const T> b, std::span<T> c);
-template <Real T> void gemm_nt(GemmShape shape, std::span<const T> a, std::span<const T> b, std::span<T> c);
+void majority(std::span<const std::uint64_t* const> voters, std::size_t bits, VotePlanes out);
+void masked_majority(const MaskedVote& vote, std::size_t bits, VotePlanes out);
+void count_votes(std::span<const std::uint64_t* const> voters, std::size_t bits,
+                 std::span<std::uint64_t> planes);
+void add_count_planes(std::span<const std::uint64_t> other, std::uint32_t other_count,
+                      std::size_t bits, CountPlanes sum);
+void majority_of_counts(std::span<const std::uint64_t> planes, std::uint32_t voters,
+                        std::size_t bits, VotePlanes out);
+[[nodiscard]] bool counts_at_most(std::span<const std::uint64_t> planes, std::uint32_t voters,
+                                  std::size_t bits);
+template <Real T>
+void gemm_nn(GemmShape shape, std::span<const T> a, std::span<const T> b, std::span<T> c);
+template <Real T>
+void gemm_tn(GemmShape shape, std::span<const T> a, std::span<const T> b, std::span<T> c);
+template <Real T>
+void gemm_nt(GemmShape shape, std::span<const T> a, std::span<const T> b, std::span<T> c);
 }  // namespace reference
 
 }  // namespace laconic::kernels

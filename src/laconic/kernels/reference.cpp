@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: Apache-2.0
+// The scalar truth: every kernel as the plainest loop that has the promised order of operations.
+// The SIMD versions are tested against these bit for bit; nothing else should call them where speed
+// counts.
+#include <array>
+#include <bit>
+#include <cmath>
+
+#include "laconic/base/assert.hpp"
+#include "laconic/kernels/kernels.hpp"
+
+namespace laconic::kernels::reference {
+namespace {
+
+constexpr std::size_t kLanes = 16;
+
+double combine(std::array<double, kLanes> lanes) {
+  for (std::size_t half = kLanes / 2; half > 0; half /= 2) {
+    for (std::size_t j = 0; j < half; ++j) lanes[j] += lanes[j + half];
+  }
+  return lanes[0];
+}
+
+template <class Term>
+double reduce(std::size_t size, Term term) {
+  std::array<double, kLanes> lanes{};
+  for (std::size_t i = 0; i < size; ++i) lanes[i % kLanes] += term(i);
+  return combine(lanes);
+}
+
+bool bit_of(const std::uint64_t* plane, std::size_t i) {
+  return ((plane[i / 64] >> (i % 64)) & 1) != 0;
+}
+
+void set_bit(std::span<std::uint64_t> plane, std::size_t i, bool bit) {
+  const std::uint64_t one = std::uint64_t{1} << (i % 64);
+  plane[i / 64] = bit ? plane[i / 64] | one : plane[i / 64] & ~one;
+}
+
+void clear(std::span<std::uint64_t> plane) {
+  for (std::uint64_t& word : plane) word = 0;
+}
+
+}  // namespace
+
+template <Real T>
+void axpy(T a, std::span<const T> x, std::span<T> y) {
+  LACONIC_EXPECTS(x.size() == y.size());
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const T product = a * x[i];
+    y[i] = y[i] + product;
+  }
+}
+
+template <Real T>
+void scale(T a, std::span<T> x) {
+  for (T& value : x) value = a * value;
+}
+
+template <Real T>
+void add(std::span<const T> x, std::span<T> y) {
+  LACONIC_EXPECTS(x.size() == y.size());
+  for (std::size_t i = 0; i < x.size(); ++i) y[i] = y[i] + x[i];
+}
+
+template <Real T>
+void axpby(T a, std::span<const T> x, T b, std::span<T> y) {
+  LACONIC_EXPECTS(x.size() == y.size());
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const T kept = b * y[i];
+    const T added = a * x[i];
+    y[i] = kept + added;
+  }
+}
+
+template <Real T>
+double sum(std::span<const T> x) {
+  return reduce(x.size(), [&](std::size_t i) { return static_cast<double>(x[i]); });
+}
+
+template <Real T>
+double dot(std::span<const T> x, std::span<const T> y) {
+  LACONIC_EXPECTS(x.size() == y.size());
+  return reduce(x.size(), [&](std::size_t i) {
+    return static_cast<double>(x[i]) * static_cast<double>(y[i]);
+  });
+}
+
+template <Real T>
+double squared_norm(std::span<const T> x) {
+  return dot(x, x);
+}
+
+template <Real T>
+double l1_norm(std::span<const T> x) {
+  return reduce(x.size(), [&](std::size_t i) { return std::abs(static_cast<double>(x[i])); });
+}
+
+template <Real T>
+T absmax(std::span<const T> x) {
+  T largest = 0;
+  for (const T value : x) largest = std::abs(value) > largest ? std::abs(value) : largest;
+  return largest;
+}
+
+template <Real T>
+bool all_finite(std::span<const T> x) {
+  for (const T value : x) {
+    if (!std::isfinite(value)) return false;
+  }
+  return true;
+}
+
+template <Real T>
+void mean_rows(std::span<const T* const> rows, double scale, std::span<T> y) {
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    double total = 0;
+    for (const T* row : rows) total += static_cast<double>(row[i]);
+    y[i] = static_cast<T>(total * scale);
+  }
+}
+
+template <Real T>
+void pack_signs(std::span<const T> x, std::span<std::uint64_t> signs) {
+  LACONIC_EXPECTS(signs.size() == words_for(x.size()));
+  clear(signs);
+  for (std::size_t i = 0; i < x.size(); ++i) set_bit(signs, i, x[i] < 0);
+}
+
+template <Real T>
+void pack_signs_and_mask(std::span<const T> x, std::span<std::uint64_t> signs,
+                         std::span<std::uint64_t> mask) {
+  LACONIC_EXPECTS(mask.size() == words_for(x.size()));
+  pack_signs(x, signs);
+  clear(mask);
+  for (std::size_t i = 0; i < x.size(); ++i) set_bit(mask, i, x[i] != 0);
+}
+
+template <Real T>
+void unpack_signs(std::span<const std::uint64_t> signs, T magnitude, std::span<T> y) {
+  LACONIC_EXPECTS(signs.size() == words_for(y.size()));
+  for (std::size_t i = 0; i < y.size(); ++i)
+    y[i] = bit_of(signs.data(), i) ? -magnitude : magnitude;
+}
+
+template <Real T>
+void unpack_masked_signs(std::span<const std::uint64_t> signs, std::span<const std::uint64_t> mask,
+                         T magnitude, std::span<T> y) {
+  LACONIC_EXPECTS(signs.size() == words_for(y.size()));
+  LACONIC_EXPECTS(mask.size() == words_for(y.size()));
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    const T value = bit_of(signs.data(), i) ? -magnitude : magnitude;
+    y[i] = bit_of(mask.data(), i) ? value : T{0};
+  }
+}
+
+template <Real T>
+void add_signs(std::span<const std::uint64_t> signs, T magnitude, std::span<T> y) {
+  LACONIC_EXPECTS(signs.size() == words_for(y.size()));
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    y[i] = y[i] + (bit_of(signs.data(), i) ? -magnitude : magnitude);
+  }
+}
+
+template <Real T>
+void momentum_pack_signs(double beta, std::span<const T> g, std::span<T> v,
+                         std::span<std::uint64_t> signs) {
+  axpby(static_cast<T>(1 - beta), g, static_cast<T>(beta), v);
+  pack_signs(std::span<const T>(v), signs);
+}
+
+template <Real T>
+float error_feedback_pack_signs(std::span<const T> g, T r, std::span<T> e,
+                                std::span<std::uint64_t> signs) {
+  axpby(T{1}, g, r, e);  // 1 g is g exactly
+  const std::span<const T> p = e;
+  pack_signs(p, signs);
+  if (e.empty()) return 0;
+  const auto scale = static_cast<float>(l1_norm(p) / static_cast<double>(e.size()));
+  for (T& value : e) value = value - (value < 0 ? -static_cast<T>(scale) : static_cast<T>(scale));
+  return scale;
+}
+
+void majority(std::span<const std::uint64_t* const> voters, std::size_t bits, VotePlanes out) {
+  LACONIC_EXPECTS(!voters.empty());
+  LACONIC_EXPECTS(out.negative.size() == words_for(bits));
+  LACONIC_EXPECTS(out.tie.size() == words_for(bits));
+  clear(out.negative);
+  clear(out.tie);
+  for (std::size_t i = 0; i < bits; ++i) {
+    std::size_t negative = 0;
+    for (const std::uint64_t* plane : voters) negative += bit_of(plane, i) ? 1U : 0U;
+    set_bit(out.negative, i, 2 * negative > voters.size());
+    set_bit(out.tie, i, 2 * negative == voters.size());
+  }
+}
+
+void masked_majority(const MaskedVote& vote, std::size_t bits, VotePlanes out) {
+  LACONIC_EXPECTS(!vote.signs.empty());
+  LACONIC_EXPECTS(vote.signs.size() == vote.masks.size());
+  LACONIC_EXPECTS(out.negative.size() == words_for(bits));
+  LACONIC_EXPECTS(out.tie.size() == words_for(bits));
+  clear(out.negative);
+  clear(out.tie);
+  for (std::size_t i = 0; i < bits; ++i) {
+    std::int64_t sum = 0;
+    for (std::size_t w = 0; w < vote.signs.size(); ++w) {
+      if (bit_of(vote.masks[w], i)) sum += bit_of(vote.signs[w], i) ? -1 : 1;
+    }
+    const bool tie = sum == 0 || std::abs(sum) < static_cast<std::int64_t>(vote.quorum);
+    set_bit(out.negative, i, sum < 0 && !tie);
+    set_bit(out.tie, i, tie);
+  }
+}
+
+void count_votes(std::span<const std::uint64_t* const> voters, std::size_t bits,
+                 std::span<std::uint64_t> planes) {
+  const std::size_t words = words_for(bits);
+  const std::uint32_t plane_count = count_planes_for(static_cast<std::uint32_t>(voters.size()));
+  LACONIC_EXPECTS(planes.size() == plane_count * words);
+  clear(planes);
+  for (std::size_t i = 0; i < bits; ++i) {
+    std::uint32_t negative = 0;
+    for (const std::uint64_t* plane : voters) negative += bit_of(plane, i) ? 1U : 0U;
+    for (std::uint32_t j = 0; j < plane_count; ++j) {
+      set_bit(planes.subspan(j * words, words), i, ((negative >> j) & 1) != 0);
+    }
+  }
+}
+
+void add_count_planes(std::span<const std::uint64_t> other, std::uint32_t other_count,
+                      std::size_t bits, CountPlanes sum) {
+  const std::size_t words = words_for(bits);
+  LACONIC_EXPECTS(other_count <= sum.count);
+  LACONIC_EXPECTS(other.size() == other_count * words);
+  LACONIC_EXPECTS(sum.planes.size() == sum.count * words);
+  for (std::size_t i = 0; i < bits; ++i) {
+    std::uint64_t total = 0;
+    for (std::uint32_t j = 0; j < other_count; ++j) {
+      total += std::uint64_t{bit_of(other.data() + j * words, i)} << j;
+    }
+    for (std::uint32_t j = 0; j < sum.count; ++j) {
+      total += std::uint64_t{bit_of(sum.planes.data() + j * words, i)} << j;
+    }
+    for (std::uint32_t j = 0; j < sum.count; ++j) {
+      set_bit(sum.planes.subspan(j * words, words), i, ((total >> j) & 1) != 0);
+    }
+  }
+}
+
+void majority_of_counts(std::span<const std::uint64_t> planes, std::uint32_t voters,
+                        std::size_t bits, VotePlanes out) {
+  const std::size_t words = words_for(bits);
+  const std::uint32_t plane_count = count_planes_for(voters);
+  LACONIC_EXPECTS(planes.size() == plane_count * words);
+  LACONIC_EXPECTS(out.negative.size() == words);
+  LACONIC_EXPECTS(out.tie.size() == words);
+  clear(out.negative);
+  clear(out.tie);
+  for (std::size_t i = 0; i < bits; ++i) {
+    std::uint64_t negative = 0;
+    for (std::uint32_t j = 0; j < plane_count; ++j) {
+      negative += std::uint64_t{bit_of(planes.data() + j * words, i)} << j;
+    }
+    set_bit(out.negative, i, 2 * negative > voters);
+    set_bit(out.tie, i, 2 * negative == voters);
+  }
+}
+
+bool counts_at_most(std::span<const std::uint64_t> planes, std::uint32_t voters, std::size_t bits) {
+  const std::size_t words = words_for(bits);
+  const std::uint32_t plane_count = count_planes_for(voters);
+  LACONIC_EXPECTS(planes.size() == plane_count * words);
+  for (std::size_t i = 0; i < bits; ++i) {
+    std::uint64_t negative = 0;
+    for (std::uint32_t j = 0; j < plane_count; ++j) {
+      negative += std::uint64_t{bit_of(planes.data() + j * words, i)} << j;
+    }
+    if (negative > voters) return false;
+  }
+  return true;
+}
+
+template <Real T>
+void gemm_nn(GemmShape shape, std::span<const T> a, std::span<const T> b, std::span<T> c) {
+  LACONIC_EXPECTS(a.size() == shape.m * shape.k);
+  LACONIC_EXPECTS(b.size() == shape.k * shape.n);
+  LACONIC_EXPECTS(c.size() == shape.m * shape.n);
+  for (std::size_t i = 0; i < shape.m; ++i) {
+    for (std::size_t j = 0; j < shape.n; ++j) {
+      T total = c[i * shape.n + j];
+      for (std::size_t p = 0; p < shape.k; ++p) {
+        const T product = a[i * shape.k + p] * b[p * shape.n + j];
+        total = total + product;
+      }
+      c[i * shape.n + j] = total;
+    }
+  }
+}
+
+template <Real T>
+void gemm_tn(GemmShape shape, std::span<const T> a, std::span<const T> b, std::span<T> c) {
+  LACONIC_EXPECTS(a.size() == shape.m * shape.k);
+  LACONIC_EXPECTS(b.size() == shape.k * shape.n);
+  LACONIC_EXPECTS(c.size() == shape.m * shape.n);
+  for (std::size_t i = 0; i < shape.m; ++i) {
+    for (std::size_t j = 0; j < shape.n; ++j) {
+      T total = c[i * shape.n + j];
+      for (std::size_t p = 0; p < shape.k; ++p) {
+        const T product = a[p * shape.m + i] * b[p * shape.n + j];
+        total = total + product;
+      }
+      c[i * shape.n + j] = total;
+    }
+  }
+}
+
+template <Real T>
+void gemm_nt(GemmShape shape, std::span<const T> a, std::span<const T> b, std::span<T> c) {
+  LACONIC_EXPECTS(a.size() == shape.m * shape.k);
+  LACONIC_EXPECTS(b.size() == shape.k * shape.n);
+  LACONIC_EXPECTS(c.size() == shape.m * shape.n);
+  for (std::size_t i = 0; i < shape.m; ++i) {
+    for (std::size_t j = 0; j < shape.n; ++j) {
+      T total = c[i * shape.n + j];
+      for (std::size_t p = 0; p < shape.k; ++p) {
+        const T product = a[i * shape.k + p] * b[j * shape.k + p];
+        total = total + product;
+      }
+      c[i * shape.n + j] = total;
+    }
+  }
+}
+
+#define LACONIC_INSTANTIATE(T)                                                            \
+  template void axpy(T, std::span<const T>, std::span<T>);                                \
+  template void scale(T, std::span<T>);                                                   \
+  template void add(std::span<const T>, std::span<T>);                                    \
+  template void axpby(T, std::span<const T>, T, std::span<T>);                            \
+  template double sum(std::span<const T>);                                                \
+  template double dot(std::span<const T>, std::span<const T>);                            \
+  template double squared_norm(std::span<const T>);                                       \
+  template double l1_norm(std::span<const T>);                                            \
+  template T absmax(std::span<const T>);                                                  \
+  template bool all_finite(std::span<const T>);                                           \
+  template void mean_rows(std::span<const T* const>, double, std::span<T>);               \
+  template void pack_signs(std::span<const T>, std::span<std::uint64_t>);                 \
+  template void pack_signs_and_mask(std::span<const T>, std::span<std::uint64_t>,         \
+                                    std::span<std::uint64_t>);                            \
+  template void unpack_signs(std::span<const std::uint64_t>, T, std::span<T>);            \
+  template void unpack_masked_signs(std::span<const std::uint64_t>,                       \
+                                    std::span<const std::uint64_t>, T, std::span<T>);     \
+  template void add_signs(std::span<const std::uint64_t>, T, std::span<T>);               \
+  template void momentum_pack_signs(double, std::span<const T>, std::span<T>,             \
+                                    std::span<std::uint64_t>);                            \
+  template float error_feedback_pack_signs(std::span<const T>, T, std::span<T>,           \
+                                           std::span<std::uint64_t>);                     \
+  template void gemm_nn(GemmShape, std::span<const T>, std::span<const T>, std::span<T>); \
+  template void gemm_tn(GemmShape, std::span<const T>, std::span<const T>, std::span<T>); \
+  template void gemm_nt(GemmShape, std::span<const T>, std::span<const T>, std::span<T>)
+LACONIC_INSTANTIATE(float);
+LACONIC_INSTANTIATE(double);
+#undef LACONIC_INSTANTIATE
+
+}  // namespace laconic::kernels::reference

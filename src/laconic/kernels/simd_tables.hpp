@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// The functions that each SIMD target provides, one table per file simd_*.cpp. A call costs one
+// dispatch and one call through the table. Sizes were checked by the caller; the pointers have no
+// alignment beyond that of their type.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "laconic/kernels/kernels.hpp"
+
+namespace laconic::kernels::detail {
+
+template <Real T>
+struct ElementwiseTable {
+  void (*axpy)(T a, const T* x, T* y, std::size_t size) = nullptr;
+  void (*scale)(T a, T* x, std::size_t size) = nullptr;
+  void (*add)(const T* x, T* y, std::size_t size) = nullptr;
+  void (*axpby)(T a, const T* x, T b, T* y, std::size_t size) = nullptr;
+  void (*mean_rows)(const T* const* rows, std::size_t row_count, double scale, T* y,
+                    std::size_t size) = nullptr;
+};
+
+template <Real T>
+struct ReduceTable {
+  double (*sum)(const T* x, std::size_t size) = nullptr;
+  double (*dot)(const T* x, const T* y, std::size_t size) = nullptr;
+  double (*squared_norm)(const T* x, std::size_t size) = nullptr;
+  double (*l1_norm)(const T* x, std::size_t size) = nullptr;
+  T (*absmax)(const T* x, std::size_t size) = nullptr;
+  bool (*all_finite)(const T* x, std::size_t size) = nullptr;
+};
+
+template <Real T>
+struct SignTable {
+  void (*pack)(const T* x, std::size_t size, std::uint64_t* signs) = nullptr;
+  void (*pack_with_mask)(const T* x, std::size_t size, std::uint64_t* signs,
+                         std::uint64_t* mask) = nullptr;
+  void (*unpack)(const std::uint64_t* signs, T magnitude, T* y, std::size_t size) = nullptr;
+  void (*unpack_masked)(const std::uint64_t* signs, const std::uint64_t* mask, T magnitude, T* y,
+                        std::size_t size) = nullptr;
+  void (*add)(const std::uint64_t* signs, T magnitude, T* y, std::size_t size) = nullptr;
+  void (*momentum_pack)(T beta, T one_minus_beta, const T* g, T* v, std::size_t size,
+                        std::uint64_t* signs) = nullptr;
+  float (*error_feedback_pack)(const T* g, T r, T* e, std::size_t size,
+                               std::uint64_t* signs) = nullptr;
+};
+
+struct MaskedPlanes {
+  const std::uint64_t* const* signs = nullptr;
+  const std::uint64_t* const* masks = nullptr;
+  std::size_t voter_count = 0;
+  std::uint32_t quorum = 0;
+};
+
+// All sizes in words. The last word of the results may hold rubbish behind the last coordinate; the
+// caller clears it.
+struct VoteTable {
+  void (*majority)(const std::uint64_t* const* voters, std::size_t voter_count, std::size_t words,
+                   std::uint64_t* negative, std::uint64_t* tie) = nullptr;
+  void (*masked_majority)(const MaskedPlanes& vote, std::size_t words, std::uint64_t* negative,
+                          std::uint64_t* tie) = nullptr;
+  void (*count)(const std::uint64_t* const* voters, std::size_t voter_count, std::size_t words,
+                std::uint64_t* planes) = nullptr;
+  // Returns the OR of the carries out of the last plane: 0 if every sum fits.
+  std::uint64_t (*add_counts)(const std::uint64_t* other, std::size_t other_count,
+                              std::uint64_t* sum, std::size_t sum_count,
+                              std::size_t words) = nullptr;
+  void (*majority_of_counts)(const std::uint64_t* planes, std::size_t voter_count,
+                             std::size_t words, std::uint64_t* negative,
+                             std::uint64_t* tie) = nullptr;
+  // Bits behind the last coordinate count, too.
+  bool (*counts_at_most)(const std::uint64_t* planes, std::size_t voter_count,
+                         std::size_t words) = nullptr;
+};
+
+template <Real T>
+struct GemmTable {
+  void (*nn)(GemmShape shape, const T* a, const T* b, T* c) = nullptr;
+  void (*tn)(GemmShape shape, const T* a, const T* b, T* c) = nullptr;
+  void (*nt)(GemmShape shape, const T* a, const T* b, T* c) = nullptr;
+};
+
+}  // namespace laconic::kernels::detail

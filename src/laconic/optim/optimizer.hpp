@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is done with the direction. Every rank holds the same model and the same optimizer state, because
-// every rank is given the same direction.
+// What is done with the direction. Every rank holds the same model and the same optimizer state,
+// because every rank is given the same direction.
 //
 // Weight decay has three treatments in the literature (signsgd.md 2.4); every optimizer knows all:
 //   decoupled  x <- (1 - eta lambda) x - eta u       (with the old x)
@@ -9,7 +9,9 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "laconic/base/registry.hpp"
@@ -27,7 +29,8 @@ class Optimizer {
 
   // Adds the coupled weight decay to one worker's gradient; called before aggregation.
   virtual void couple_decay(std::span<const T> x, std::span<T> gradient) const = 0;
-  // x moves downhill along the direction. Does not allocate after the first call.
+  // x moves downhill along the direction. Does not allocate after the first call. The step size is
+  // rounded to T before it is used: a = T(-eta), x <- x + a u, product and sum rounded to T.
   virtual void step(std::span<T> x, std::span<const T> direction, double step_size) = 0;
 };
 
@@ -39,6 +42,9 @@ using OptimizerRegistry = Registry<Optimizer<T>, OptimizerSetup>;
 template <Real T>
 [[nodiscard]] const OptimizerRegistry<T>& optimizers();
 void add_optimizer_cards(Catalog& catalog);
+// What is wrong between the parameters of one optimizer, which its card cannot see; none if all is
+// well. Precondition: canonical was returned by Catalog::canonical for the kind "optimizer".
+[[nodiscard]] std::vector<std::string> optimizer_problems(const Spec& canonical);
 
 // eta_t / eta as a function of the round: constant, inverse square root, steps, cosine, warm-up.
 class Schedule {
@@ -54,5 +60,7 @@ struct ScheduleSetup {};
 using ScheduleRegistry = Registry<Schedule, ScheduleSetup>;
 [[nodiscard]] const ScheduleRegistry& schedules();
 void add_schedule_cards(Catalog& catalog);
+// As optimizer_problems, for the kind "schedule" and the schedules inside.
+[[nodiscard]] std::vector<std::string> schedule_problems(const Spec& canonical);
 
 }  // namespace laconic

@@ -1,0 +1,526 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "laconic/experiment/config.hpp"
+
+#include <fmt/format.h>
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <set>
+#include <span>
+
+#include "laconic/base/card.hpp"
+
+namespace laconic::experiment {
+namespace {
+
+constexpr std::array kMethodKeys = {
+    "name",  "aggregator", "optimizer", "schedule", "order",  "adversary",
+    "step",  "batch",      "workers",   "rounds",   "epochs", "allow_divergence"};
+constexpr std::array kSharedKeys = {"name",         "seed",      "repeats",   "precision",
+                                    "problem",      "data",      "shard",     "record_every",
+                                    "record_gradient", "network", "method",   "aggregator",
+                                    "optimizer",    "schedule",  "order",     "adversary",
+                                    "step",         "batch",     "workers",   "rounds",
+                                    "epochs",       "allow_divergence"};
+constexpr std::array kNetworkKeys = {"bandwidth", "latency"};
+
+constexpr std::int64_t kMaxRounds = 1'000'000'000;
+constexpr std::int64_t kMaxWorkers = 100'000;
+constexpr std::int64_t kMaxRepeats = 10'000;
+constexpr std::size_t kMaxMethods = 256;
+constexpr std::size_t kMaxText = 4096;
+
+// A piece of the user's text, fit to stand in a one-line message.
+std::string shown(std::string_view text) {
+  std::string out(text.substr(0, 60));
+  std::replace_if(
+      out.begin(), out.end(), [](char c) { return c < ' ' || c >= 0x7f; }, '?');
+  if (text.size() > 60) out += "...";
+  return out;
+}
+
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return row.back();
+}
+
+template <std::size_t N>
+std::string unknown_key(std::string_view key, const std::array<const char*, N>& valid) {
+  std::vector<std::string_view> names(valid.begin(), valid.end());
+  std::string out = fmt::format("unknown key '{}'; ", shown(key));
+  if (key.size() < 40) {
+    const auto nearest = std::min_element(names.begin(), names.end(), [&](auto a, auto b) {
+      return edit_distance(key, a) < edit_distance(key, b);
+    });
+    if (edit_distance(key, *nearest) <= 2) out += fmt::format("did you mean '{}'? ", *nearest);
+  }
+  std::sort(names.begin(), names.end());
+  return out + fmt::format("valid here: {}", join_or(names));
+}
+
+// "100Mbit/s" -> 1e8, with the units given; nothing if the text is not a number and one of them.
+struct Unit {
+  std::string_view name;
+  double factor;
+};
+std::optional<double> parse_quantity(std::string_view text, std::span<const Unit> units) {
+  for (const Unit& unit : units) {
+    if (!text.ends_with(unit.name)) continue;
+    std::string_view number = text.substr(0, text.size() - unit.name.size());
+    while (number.ends_with(' ')) number.remove_suffix(1);
+    if (const auto value = parse_real(number)) return *value * unit.factor;
+  }
+  return std::nullopt;
+}
+// Longer units first: "Mbit/s" ends with "bit/s", "ms" with "s".
+constexpr std::array<Unit, 4> kBandwidthUnits = {
+    {{"kbit/s", 1e3}, {"Mbit/s", 1e6}, {"Gbit/s", 1e9}, {"bit/s", 1}}};
+constexpr std::array<Unit, 3> kLatencyUnits = {{{"ms", 1e-3}, {"us", 1e-6}, {"s", 1}}};
+
+struct IntegerRange {
+  std::int64_t min = 0;
+  std::int64_t max = 0;
+};
+
+// Walks the TOML tables and fills the Config in. Every problem becomes a diagnostic.
+class ConfigReader {
+ public:
+  ConfigReader(Config& config, Diagnostics& diagnostics, const std::set<std::string>& overridden)
+      : config_(config), diagnostics_(diagnostics), overridden_(overridden) {}
+
+  void read(const toml::table& root) {
+    note_lines(root, "");
+    check_keys(root, "", kSharedKeys);
+    read_name(root, "", config_.name);
+    if (const auto seed = integer(root, "", "seed", {0, std::numeric_limits<std::int64_t>::max()})) {
+      config_.seed = static_cast<std::uint64_t>(*seed);
+    }
+    read_count(root, "", "repeats", {1, kMaxRepeats}, config_.repeats);
+    read_precision(root);
+    read_text(root, "", "problem", config_.problem);
+    read_text(root, "", "data", config_.data);
+    read_text(root, "", "shard", config_.shard);
+    read_count(root, "", "record_every", {1, kMaxRounds}, config_.record_every);
+    read_flag(root, "", "record_gradient", config_.record_gradient);
+    read_network(root);
+    read_settings(root, "", config_.shared);
+    read_methods(root);
+  }
+
+ private:
+  void error(std::string_view path, std::string message) {
+    diagnostics_.push_back({Severity::kError, config_.place(path), std::move(message)});
+  }
+
+  void note_lines(const toml::table& table, const std::string& prefix) {
+    for (const auto& [key, value] : table) {
+      const std::string path = prefix + std::string(key.str());
+      const bool from_command_line = overridden_.contains(path);
+      config_.lines[path] = from_command_line ? 0 : value.source().begin.line;
+    }
+  }
+
+  template <std::size_t N>
+  void check_keys(const toml::table& table, const std::string& prefix,
+                  const std::array<const char*, N>& valid) {
+    for (const auto& [key, value] : table) {
+      const std::string_view name = key.str();
+      if (std::find(valid.begin(), valid.end(), name) == valid.end()) {
+        error(prefix + shown(name), unknown_key(name, valid));
+      }
+    }
+  }
+
+  template <class Target>
+  void read_text(const toml::table& table, const std::string& prefix, std::string_view key,
+                 Target& target) {
+    const toml::node* node = table.get(key);
+    if (node == nullptr) return;
+    const auto* text = node->as_string();
+    if (text == nullptr) {
+      error(prefix + std::string(key), fmt::format("{} must be text in quotes", key));
+    } else if (text->get().size() > kMaxText) {
+      error(prefix + std::string(key), fmt::format("{} has {} characters; the limit is {}", key,
+                                                   text->get().size(), kMaxText));
+    } else {
+      target = text->get();
+    }
+  }
+
+  // Names appear in terminals, file names and records.
+  template <class Target>
+  void read_name(const toml::table& table, const std::string& prefix, Target& target) {
+    std::optional<std::string> name;
+    read_text(table, prefix, "name", name);
+    if (!name) return;
+    if (const std::string problem = name_problem(*name, prefix.empty()); !problem.empty()) {
+      error(prefix + "name", problem);
+    } else {
+      target = *name;
+    }
+  }
+
+  static std::string name_problem(std::string_view name, bool is_folder) {
+    if (name.empty()) return "a name must not be empty";
+    if (name.size() > 80) {
+      return fmt::format("a name of {} bytes is too long; the limit is 80", name.size());
+    }
+    for (std::size_t i = 0; i < name.size(); ++i) {
+      const auto c = static_cast<unsigned char>(name[i]);
+      const auto next = static_cast<unsigned char>(i + 1 < name.size() ? name[i + 1] : 0xff);
+      const bool c1_control = c == 0xc2 && next < 0xa0;
+      if (c < 0x20 || c == 0x7f || c1_control) {
+        return fmt::format("name '{}' contains a control character; use printable characters only",
+                           shown(name));
+      }
+      const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                         (c >= '0' && c <= '9') || c == '-' || c == '_' || (c == '.' && i > 0);
+      if (is_folder && !plain) {
+        return fmt::format(
+            "name '{}' also names the output folder: use letters, digits, '-', '_' and '.' (not "
+            "first)",
+            shown(name));
+      }
+    }
+    return {};
+  }
+
+  std::optional<std::int64_t> integer(const toml::table& table, const std::string& prefix,
+                                      std::string_view key, IntegerRange range) {
+    const toml::node* node = table.get(key);
+    if (node == nullptr) return std::nullopt;
+    const auto* value = node->as_integer();
+    if (value == nullptr) {
+      error(prefix + std::string(key),
+            fmt::format("{} must be a whole number from {} to {}", key, range.min, range.max));
+      return std::nullopt;
+    }
+    if (value->get() < range.min || value->get() > range.max) {
+      error(prefix + std::string(key),
+            fmt::format("{} = {} is not in [{}, {}]", key, value->get(), range.min, range.max));
+      return std::nullopt;
+    }
+    return value->get();
+  }
+
+  // Precondition: range.max < 2^32.
+  template <class Target>
+  void read_count(const toml::table& table, const std::string& prefix, std::string_view key,
+                  IntegerRange range, Target& target) {
+    if (const auto value = integer(table, prefix, key, range)) {
+      target = static_cast<std::uint32_t>(*value);
+    }
+  }
+
+  template <class Target>
+  void read_flag(const toml::table& table, const std::string& prefix, std::string_view key,
+                 Target& target) {
+    const toml::node* node = table.get(key);
+    if (node == nullptr) return;
+    if (const auto* value = node->as_boolean()) {
+      target = value->get();
+    } else {
+      error(prefix + std::string(key), fmt::format("{} must be true or false", key));
+    }
+  }
+
+  void read_precision(const toml::table& root) {
+    std::optional<std::string> text;
+    read_text(root, "", "precision", text);
+    if (!text) return;
+    if (*text != "float" && *text != "double") {
+      error("precision", fmt::format("precision = '{}' is unknown; use 'float' or 'double'",
+                                     shown(*text)));
+      return;
+    }
+    config_.precision = *text == "float" ? Precision::kFloat : Precision::kDouble;
+  }
+
+  void read_network(const toml::table& root) {
+    const toml::node* node = root.get("network");
+    if (node == nullptr) return;
+    const toml::table* table = node->as_table();
+    if (table == nullptr) {
+      error("network", "network must be a table: [network] with bandwidth and latency");
+      return;
+    }
+    note_lines(*table, "network.");
+    check_keys(*table, "network.", kNetworkKeys);
+    const auto bandwidth = quantity(*table, "bandwidth", kBandwidthUnits,
+                                    "a number and bit/s, kbit/s, Mbit/s or Gbit/s, e.g. "
+                                    "'100Mbit/s'");
+    const auto latency = quantity(*table, "latency", kLatencyUnits,
+                                  "a number and s, ms or us, e.g. '1ms'");
+    if (bandwidth && *bandwidth <= 0) {
+      error("network.bandwidth", "bandwidth must be above 0");
+    } else if (latency && *latency < 0) {
+      error("network.latency", "latency must not be below 0");
+    } else if (bandwidth && latency) {
+      config_.network = {*bandwidth, *latency};
+    }
+  }
+
+  std::optional<double> quantity(const toml::table& table, std::string_view key,
+                                 std::span<const Unit> units, std::string_view expected) {
+    const std::string path = fmt::format("network.{}", key);
+    std::optional<std::string> text;
+    read_text(table, "network.", key, text);
+    if (!text) {
+      if (!table.contains(key)) error(path, fmt::format("{} is missing: {}", key, expected));
+      return std::nullopt;
+    }
+    const auto value = parse_quantity(*text, units);
+    if (!value || !std::isfinite(*value)) {
+      error(path, fmt::format("{} = '{}' is not {}", key, shown(*text), expected));
+      return std::nullopt;
+    }
+    return value;
+  }
+
+  void read_settings(const toml::table& table, const std::string& prefix,
+                     MethodSettings& settings) {
+    read_text(table, prefix, "aggregator", settings.aggregator);
+    read_text(table, prefix, "optimizer", settings.optimizer);
+    read_text(table, prefix, "schedule", settings.schedule);
+    read_text(table, prefix, "order", settings.order);
+    read_text(table, prefix, "adversary", settings.adversary);
+    read_step(table, prefix, settings.step);
+    read_batch(table, prefix, settings.batch);
+    read_count(table, prefix, "workers", {1, kMaxWorkers}, settings.workers);
+    read_count(table, prefix, "rounds", {1, kMaxRounds}, settings.rounds);
+    read_count(table, prefix, "epochs", {1, kMaxRounds}, settings.epochs);
+    read_flag(table, prefix, "allow_divergence", settings.allow_divergence);
+    if (table.contains("rounds") && table.contains("epochs")) {
+      error(prefix + "epochs",
+            "rounds and epochs are both given; they say the same thing, keep one of them");
+    }
+  }
+
+  void read_step(const toml::table& table, const std::string& prefix,
+                 std::optional<StepSize>& target) {
+    const toml::node* node = table.get("step");
+    if (node == nullptr) return;
+    constexpr std::string_view kExpected =
+        "a positive number, 'theory' or 'theory*FACTOR' (1/L of the problem)";
+    if (const auto value = node->is_string() ? std::nullopt : node->value<double>();
+        value && !node->is_boolean()) {
+      if (std::isfinite(*value) && *value > 0) {
+        target = StepSize{.theory = false, .factor = *value};
+      } else {
+        error(prefix + "step", fmt::format("step = {} is not {}", shortest(*value), kExpected));
+      }
+      return;
+    }
+    const auto* text = node->as_string();
+    if (text == nullptr) {
+      error(prefix + "step", fmt::format("step must be {}", kExpected));
+    } else if (text->get() == "theory") {
+      target = StepSize{.theory = true, .factor = 1};
+    } else if (const auto factor =
+                   parse_real(text->get().starts_with("theory*") ? text->get().substr(7) : "");
+               factor && *factor > 0) {
+      target = StepSize{.theory = true, .factor = *factor};
+    } else {
+      error(prefix + "step", fmt::format("step = '{}' is not {}", shown(text->get()), kExpected));
+    }
+  }
+
+  void read_batch(const toml::table& table, const std::string& prefix,
+                  std::optional<Batch>& target) {
+    const toml::node* node = table.get("batch");
+    if (node == nullptr) return;
+    if (const auto* text = node->as_string()) {
+      if (text->get() == "full") {
+        target = Batch{.kind = Batch::Kind::kFull, .size = 0};
+      } else if (text->get() == "noisy") {
+        target = Batch{.kind = Batch::Kind::kNoisy, .size = 0};
+      } else {
+        error(prefix + "batch",
+              fmt::format("batch = '{}' is unknown; use a number of examples per worker, 'full' or "
+                          "'noisy'",
+                          shown(text->get())));
+      }
+      return;
+    }
+    std::optional<std::uint32_t> size;
+    read_count(table, prefix, "batch", {1, std::numeric_limits<std::int32_t>::max()}, size);
+    if (size) target = Batch{.kind = Batch::Kind::kSize, .size = *size};
+  }
+
+  void read_methods(const toml::table& root) {
+    const toml::node* node = root.get("method");
+    if (node == nullptr) return;
+    const toml::array* array = node->as_array();
+    if (array == nullptr || !array->is_array_of_tables()) {
+      error("method", "methods are a list of tables: write [[method]] in front of each");
+      return;
+    }
+    if (array->size() > kMaxMethods) {
+      error("method", fmt::format("{} methods are too many; the limit is {}", array->size(),
+                                  kMaxMethods));
+      return;
+    }
+    for (std::size_t i = 0; i < array->size(); ++i) {
+      const toml::table& table = *array->get(i)->as_table();
+      const std::string path = fmt::format("method[{}]", i + 1);
+      config_.lines[path] = table.source().begin.line;
+      const std::string prefix = path + ".";
+      note_lines(table, prefix);
+      check_keys(table, prefix, kMethodKeys);
+      MethodSettings& settings = config_.methods.emplace_back();
+      read_name(table, prefix, settings.name);
+      read_settings(table, prefix, settings);
+    }
+  }
+
+  Config& config_;
+  Diagnostics& diagnostics_;
+  const std::set<std::string>& overridden_;
+};
+
+std::vector<std::string> split(std::string_view path) {
+  std::vector<std::string> parts;
+  while (true) {
+    const std::size_t dot = path.find('.');
+    parts.emplace_back(path.substr(0, dot));
+    if (dot == std::string_view::npos) return parts;
+    path.remove_prefix(dot + 1);
+  }
+}
+
+// The value as TOML, or the whole text as a string.
+void insert_value(toml::table& table, const std::string& key, const std::string& text) {
+  table.erase(key);
+  if (text.find_first_of("\r\n#") == std::string::npos) {
+    try {
+      const std::string line = "value = " + text;
+      toml::table parsed = toml::parse(std::string_view(line));
+      if (parsed.size() == 1 && parsed.contains("value")) {
+        table.insert(key, std::move(*parsed.get("value")));
+        return;
+      }
+    } catch (const toml::parse_error&) {  // not a TOML value: it is a string
+    }
+  }
+  table.insert(key, text);
+}
+
+// Sets one path in the tree. Returns the path as diagnostics write it, or the reason of failure.
+struct Applied {
+  std::string path = {};
+  std::string problem = {};
+};
+Applied apply_override(toml::table& root, const Override& setting) {
+  const std::vector<std::string> parts = split(setting.path);
+  if (parts.size() == 1 && parts[0] != "method" && parts[0] != "network") {
+    insert_value(root, parts[0], setting.value);
+    return {parts[0], {}};
+  }
+  if (parts.size() == 2 && parts[0] == "network") {
+    if (root.get("network") == nullptr) root.insert("network", toml::table());
+    if (toml::table* table = root.get("network")->as_table()) {
+      insert_value(*table, parts[1], setting.value);
+      return {setting.path, {}};
+    }
+  }
+  if (parts.size() == 3 && parts[0] == "method") {
+    toml::node* node = root.get("method");
+    toml::array* methods = node == nullptr ? nullptr : node->as_array();
+    const std::size_t count = methods == nullptr ? 0 : methods->size();
+    const auto index = parse_integer(parts[1]);
+    if (!index || *index < 1 || static_cast<std::uint64_t>(*index) > count) {
+      return {{}, fmt::format("there is no method {}; methods are counted from 1 to {}",
+                              shown(parts[1]), count)};
+    }
+    if (toml::table* table = methods->get(static_cast<std::size_t>(*index - 1))->as_table()) {
+      insert_value(*table, parts[2], setting.value);
+      return {fmt::format("method[{}].{}", *index, parts[2]), {}};
+    }
+  }
+  return {{}, "cannot be set; write KEY, network.KEY or method.N.KEY with N counted from 1"};
+}
+
+}  // namespace
+
+bool has_errors(const Diagnostics& diagnostics) {
+  return std::any_of(diagnostics.begin(), diagnostics.end(),
+                     [](const Diagnostic& d) { return d.severity == Severity::kError; });
+}
+
+std::string text_of(const Diagnostic& diagnostic) {
+  return fmt::format("{}: {}: {}", diagnostic.place,
+                     diagnostic.severity == Severity::kError ? "error" : "warning",
+                     diagnostic.message);
+}
+
+bool Config::given(std::string_view path) const { return lines.contains(path); }
+
+std::string Config::place(std::string_view path) const {
+  const auto at = lines.find(path);
+  if (at != lines.end() && at->second == 0) return fmt::format("--set {}", path);
+  if (at != lines.end()) return fmt::format("{}:{}: {}", source, at->second, path);
+  const std::size_t dot = path.rfind('.');
+  const auto around =
+      dot == std::string_view::npos ? lines.end() : lines.find(path.substr(0, dot));
+  if (around != lines.end() && around->second > 0) {
+    return fmt::format("{}:{}: {}", source, around->second, path);
+  }
+  return fmt::format("{}: {}", source, path);
+}
+
+std::optional<Override> parse_override(std::string_view text) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string_view::npos || equals == 0) return std::nullopt;
+  return Override{std::string(text.substr(0, equals)), std::string(text.substr(equals + 1))};
+}
+
+ParsedConfig parse_config(std::string_view text, std::string_view source,
+                          const std::vector<Override>& overrides) {
+  ParsedConfig out;
+  out.config.source = source;
+  if (text.size() > kMaxConfigBytes) {
+    out.diagnostics.push_back({Severity::kError, out.config.source,
+                               fmt::format("a configuration of {} bytes is too long; the limit is "
+                                           "{}",
+                                           text.size(), kMaxConfigBytes)});
+    return out;
+  }
+  toml::table root;
+  try {
+    root = toml::parse(text, std::string_view("configuration"));
+  } catch (const toml::parse_error& e) {
+    out.diagnostics.push_back({Severity::kError,
+                               fmt::format("{}:{}", source, e.source().begin.line),
+                               fmt::format("not TOML: {}", shown(e.description()))});
+    return out;
+  }
+  std::set<std::string> overridden;
+  for (const Override& setting : overrides) {
+    Applied applied = apply_override(root, setting);
+    if (!applied.problem.empty()) {
+      out.diagnostics.push_back({Severity::kError, fmt::format("--set {}", shown(setting.path)),
+                                 std::move(applied.problem)});
+    } else {
+      overridden.insert(std::move(applied.path));
+    }
+  }
+  ConfigReader(out.config, out.diagnostics, overridden).read(root);
+  out.config.refused = out.diagnostics.size();
+  return out;
+}
+
+}  // namespace laconic::experiment

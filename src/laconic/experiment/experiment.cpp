@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "laconic/experiment/experiment.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <set>
+#include <string>
+#include <type_traits>
+
+#include "laconic/base/args.hpp"
+#include "laconic/base/assert.hpp"
+#include "laconic/base/error.hpp"
+#include "laconic/data/load.hpp"
+#include "laconic/data/shard.hpp"
+
+namespace laconic::experiment {
+namespace {
+
+data::ShardOptions shard_options(const Spec& shard, std::uint32_t workers, std::uint64_t seed) {
+  const Args args(shard);
+  data::ShardOptions options;
+  options.workers = workers;
+  options.seed = seed;
+  if (shard.name == "dirichlet") {
+    options.sharding = data::Sharding::kDirichlet;
+    options.alpha = args.real("alpha");
+  } else {
+    options.sharding =
+        shard.name == "shuffled" ? data::Sharding::kShuffled : data::Sharding::kContiguous;
+    options.drop_remainder = args.flag("drop_remainder");
+  }
+  return options;
+}
+
+std::uint64_t batches_per_epoch(const Batch& batch, std::uint32_t units) {
+  if (batch.kind != Batch::Kind::kSize) return 1;
+  return (std::uint64_t{units} + batch.size - 1) / batch.size;
+}
+
+}  // namespace
+
+Experiment::Experiment(Plan plan) : plan_(std::move(plan)) {
+  if (plan_.data) {
+    dataset_ = data::load(*plan_.data, {.seed = plan_.seed, .workers = plan_.workers, .places = {}});
+  }
+  if (plan_.precision == Precision::kFloat) {
+    check_methods<float>();
+  } else {
+    check_methods<double>();
+  }
+}
+
+template <Real T>
+Experiment::Kept<T>& Experiment::kept() const {
+  if constexpr (std::is_same_v<T, float>) {
+    return kept_float_;
+  } else {
+    return kept_double_;
+  }
+}
+
+template <Real T>
+std::shared_ptr<const Problem<T>> Experiment::problem(std::uint32_t workers,
+                                                      std::uint64_t seed) const {
+  const std::lock_guard lock(mutex_);
+  Kept<T>& kept = this->kept<T>();
+  if (kept.problem == nullptr || kept.key != std::pair(workers, seed)) {
+    kept.problem.reset();  // before the next one is made: both may be large
+    ProblemSetup setup;
+    setup.workers = workers;
+    setup.seed = seed;
+    if (plan_.data) {
+      setup.dataset = &dataset_;
+      setup.shards =
+          data::shard_rows(dataset_.train.label_ids(), shard_options(plan_.shard, workers, seed));
+    }
+    kept.problem = problems<T>().make(plan_.problem, setup);
+    kept.key = {workers, seed};
+  }
+  return kept.problem;
+}
+
+template <Real T>
+void Experiment::check_methods() const {
+  std::set<std::string> problems;  // each once, however many methods have it
+  for (const MethodPlan& method : plan_.methods) {
+    try {
+      const auto problem = this->problem<T>(method.workers, plan_.seed);
+      static_cast<void>(rounds_of(method, *problem));
+      static_cast<void>(base_step(method.step, *problem));
+    } catch (const ConfigError& e) {
+      problems.insert(e.what());
+    }
+  }
+  std::string lines;
+  for (const std::string& problem : problems) {
+    if (!lines.empty()) lines += '\n';
+    lines += problem;
+  }
+  if (!lines.empty()) throw ConfigError(lines);
+}
+
+template <Real T>
+std::uint32_t rounds_of(const MethodPlan& method, const Problem<T>& problem) {
+  if (method.rounds) return *method.rounds;
+  std::uint64_t longest = 1;
+  for (std::uint32_t w = 0; w < problem.workers(); ++w) {
+    longest = std::max(longest, batches_per_epoch(method.batch, problem.units(w)));
+  }
+  const std::uint64_t rounds = longest * method.epochs.value_or(0);
+  if (rounds > std::numeric_limits<std::int32_t>::max()) {
+    throw ConfigError(fmt::format("epochs = {} are {} rounds; the limit is {}",
+                                  method.epochs.value_or(0), rounds,
+                                  std::numeric_limits<std::int32_t>::max()));
+  }
+  return static_cast<std::uint32_t>(rounds);
+}
+
+template <Real T>
+double base_step(const StepSize& step, const Problem<T>& problem) {
+  if (!step.theory) return step.factor;
+  const auto& l_minus = problem.constants().l_minus;
+  if (!l_minus || *l_minus <= 0) {
+    throw ConfigError(fmt::format(
+        "step = '{}' needs the smoothness constant L, which is not known for this problem ({}); "
+        "give a number, e.g. step = 0.1",
+        text_of(step), problem.description()));
+  }
+  return step.factor / *l_minus;
+}
+
+template <Real T>
+double epochs_after(const Batch& batch, const Problem<T>& problem, std::uint32_t rounds) {
+  std::uint64_t visited = 0;
+  std::uint64_t all = 0;
+  for (std::uint32_t w = 0; w < problem.workers(); ++w) {
+    const std::uint64_t units = problem.units(w);
+    if (units == 0) continue;
+    const std::uint64_t per_epoch = batches_per_epoch(batch, problem.units(w));
+    const std::uint64_t size = batch.kind == Batch::Kind::kSize ? batch.size : units;
+    visited += rounds / per_epoch * units + std::min(units, rounds % per_epoch * size);
+    all += units;
+  }
+  if (all == 0) return rounds;
+  return static_cast<double>(visited) / static_cast<double>(all);
+}
+
+#define LACONIC_INSTANTIATE(T)                                                                   \
+  template std::shared_ptr<const Problem<T>> Experiment::problem<T>(std::uint32_t, std::uint64_t) \
+      const;                                                                                     \
+  template std::uint32_t rounds_of<T>(const MethodPlan&, const Problem<T>&);                      \
+  template double base_step<T>(const StepSize&, const Problem<T>&);                               \
+  template double epochs_after<T>(const Batch&, const Problem<T>&, std::uint32_t);
+LACONIC_INSTANTIATE(float)
+LACONIC_INSTANTIATE(double)
+#undef LACONIC_INSTANTIATE
+
+}  // namespace laconic::experiment

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// A plan with its data: everything that the ranks of one process share, read only.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+#include "laconic/data/dataset.hpp"
+#include "laconic/experiment/plan.hpp"
+#include "laconic/problem/problem.hpp"
+
+namespace laconic::experiment {
+
+// Thread-safe after construction.
+class Experiment {
+ public:
+  // Loads or generates the data and makes the first problem of every method. ConfigError, one line per
+  // problem, when a file is missing, the data do not suit the problem, or a step size asks for a
+  // constant that the problem does not know.
+  explicit Experiment(Plan plan);
+
+  [[nodiscard]] const Plan& plan() const { return plan_; }
+
+  // The problem for this many workers and seed. The most recent one is kept, so that methods and
+  // ranks share it; shared ownership, because ranks are done with it at different times.
+  // Precondition: T is the plan's precision.
+  template <Real T>
+  [[nodiscard]] std::shared_ptr<const Problem<T>> problem(std::uint32_t workers,
+                                                          std::uint64_t seed) const;
+
+ private:
+  template <Real T>
+  struct Kept {
+    std::pair<std::uint32_t, std::uint64_t> key = {};
+    std::shared_ptr<const Problem<T>> problem = {};
+  };
+  template <Real T>
+  [[nodiscard]] Kept<T>& kept() const;
+  template <Real T>
+  void check_methods() const;
+
+  Plan plan_;
+  data::Dataset dataset_ = {};
+  mutable std::mutex mutex_ = {};  // guards the two below
+  mutable Kept<float> kept_float_ = {};
+  mutable Kept<double> kept_double_ = {};
+};
+
+// How many rounds the method takes, and eta before its schedule.
+template <Real T>
+[[nodiscard]] std::uint32_t rounds_of(const MethodPlan& method, const Problem<T>& problem);
+template <Real T>
+[[nodiscard]] double base_step(const StepSize& step, const Problem<T>& problem);
+// Passes over the data after `rounds` rounds: examples visited by all workers over all examples. For
+// problems without examples the number of rounds.
+template <Real T>
+[[nodiscard]] double epochs_after(const Batch& batch, const Problem<T>& problem,
+                                  std::uint32_t rounds);
+
+}  // namespace laconic::experiment

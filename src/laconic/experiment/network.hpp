@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// How long the messages of a run would take on a given network: the alpha-beta model of
+// docs/network-model.md.
+#pragma once
+
+#include <cstdint>
+
+#include "laconic/experiment/config.hpp"
+
+namespace laconic::experiment {
+
+// What a run put on the network: latency_steps dependent messages one after the other, and link_bytes
+// on the link of the busiest worker.
+struct NetworkLoad {
+  std::uint64_t latency_steps = 0;
+  std::uint64_t link_bytes = 0;
+};
+
+[[nodiscard]] double predicted_seconds(const NetworkLoad& load, const Network& network);
+
+// The yardstick: a ring all-reduce of uncompressed numbers in every round.
+struct DenseRounds {
+  std::uint64_t rounds = 0;
+  std::uint64_t vector_bytes = 0;  // of one gradient
+  std::uint32_t workers = 1;
+};
+[[nodiscard]] NetworkLoad dense_load(const DenseRounds& dense);
+
+}  // namespace laconic::experiment

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a run tells whoever watches it: the record files, a terminal, a test.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace laconic::experiment {
+
+// Of one state x. A metric that the problem does not have is absent; one that is not a finite number
+// is recorded as null.
+struct Metrics {
+  std::optional<double> loss = {};            // f(x)
+  std::optional<double> grad_norm2 = {};      // |grad f(x)|^2
+  std::optional<double> train_accuracy = {};  // share of correct answers, in [0, 1]
+  std::optional<double> test_accuracy = {};
+};
+
+// The sum over all workers; per worker it is divided by their number.
+struct TrafficPerWorker {
+  double payload_bits = 0;
+  double frame_bytes = 0;
+};
+
+// Wall clock of rank 0, without measuring; gradient_per_worker is the mean over all workers of the time
+// their gradients took.
+struct Seconds {
+  double gradient = 0;
+  double aggregate = 0;
+  double other = 0;
+  double gradient_per_worker = 0;
+};
+
+struct Record {
+  std::size_t method = 0;  // index in the plan
+  std::uint32_t repeat = 0;
+  std::uint32_t round = 0;  // rounds made so far
+  double epoch = 0;
+  Metrics metrics = {};
+  TrafficPerWorker uplink = {};  // since round 0
+  TrafficPerWorker downlink = {};
+  std::uint64_t refused_frames = 0;    // since round 0, on all ranks
+  std::uint64_t clamped_messages = 0;  // likewise
+  // Of the votes since the last record the share that agrees with the outcome; absent without votes.
+  std::optional<double> agreement = {};
+  double step_size = 0;  // of the round just made; in round 0 of the first one
+  Seconds seconds = {};  // since round 0
+};
+
+struct Divergence {
+  std::size_t method = 0;
+  std::uint32_t repeat = 0;
+  std::uint32_t worker = 0;
+  std::string tensor = {};
+  std::uint32_t round = 0;
+};
+
+struct Progress {
+  std::size_t method = 0;
+  std::uint32_t repeat = 0;
+  std::uint32_t round = 0;  // rounds made so far
+  std::uint32_t rounds = 0;
+};
+
+// Called on rank 0 only, from the thread that trains. What it throws ends the run.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  Observer() = default;
+  Observer(const Observer&) = delete;
+  Observer& operator=(const Observer&) = delete;
+
+  virtual void advanced(const Progress& progress) = 0;  // at the start and after every round
+  virtual void recorded(const Record& record) = 0;
+  virtual void diverged(const Divergence& divergence) = 0;
+};
+
+}  // namespace laconic::experiment

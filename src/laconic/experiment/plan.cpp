@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "laconic/experiment/plan.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "laconic/aggregate/aggregator.hpp"
+#include "laconic/base/assert.hpp"
+#include "laconic/experiment/catalog.hpp"
+#include "laconic/optim/optimizer.hpp"
+#include "laconic/problem/problem.hpp"
+
+namespace laconic::experiment {
+namespace {
+
+constexpr std::string_view kDefaultOptimizer = "sgd";
+constexpr std::string_view kDefaultSchedule = "constant";
+constexpr std::string_view kDefaultOrder = "reshuffle";
+constexpr std::string_view kNoAdversary = "none";
+constexpr Batch kDefaultBatch = {.kind = Batch::Kind::kFull, .size = 0};
+
+// The method's own setting, else the shared one.
+template <class T>
+const std::optional<T>& pick(const MethodSettings& method, const MethodSettings& shared,
+                             std::optional<T> MethodSettings::*field) {
+  return method.*field ? method.*field : shared.*field;
+}
+
+class Validator {
+ public:
+  explicit Validator(const Config& config) : config_(config) {}
+
+  Diagnostics run() {
+    check_shared();
+    for (std::size_t i = 0; i < config_.methods.size(); ++i) check_method(i);
+    if (config_.shared.order && !any_ordered_ && !config_.methods.empty()) {
+      warn("order", "no method visits single examples (batch = 'full'); order is ignored");
+    }
+    check_names();
+    return std::move(out_);
+  }
+
+ private:
+  void error(const std::string& path, std::string message) {
+    out_.push_back({Severity::kError, config_.place(path), std::move(message)});
+  }
+  void warn(const std::string& path, std::string message) {
+    out_.push_back({Severity::kWarning, config_.place(path), std::move(message)});
+  }
+
+  // The canonical spec, or nothing after reporting what is wrong with it. A spec that several methods
+  // share is reported once.
+  std::optional<Spec> spec(const std::string& path, std::string_view text, std::string_view kind) {
+    const auto [at, is_new] = specs_.try_emplace(path);
+    if (!is_new) return at->second;
+    const auto parsed = parse_spec(text);
+    if (!parsed) {
+      error(path, parsed.error());
+      return std::nullopt;
+    }
+    for (std::string& problem : all_cards().problems(*parsed, kind)) error(path, std::move(problem));
+    if (!all_cards().problems(*parsed, kind).empty()) return std::nullopt;
+    at->second = all_cards().canonical(*parsed, kind);
+    for (std::string& problem : problems_beyond_card(*at->second, kind)) {
+      error(path, std::move(problem));
+    }
+    return at->second;
+  }
+
+  // What is wrong between the parameters of a method. Of aggregators it depends on the workers, see
+  // check_method.
+  static std::vector<std::string> problems_beyond_card(const Spec& canonical,
+                                                       std::string_view kind) {
+    if (kind == "optimizer") return optimizer_problems(canonical);
+    if (kind == "schedule") return schedule_problems(canonical);
+    return {};
+  }
+
+  void check_shared() {
+    if (!config_.given("name")) error("name", "name is missing; it names the output folder");
+    check_problem();
+    check_shared_specs();
+    if (config_.methods.empty() && !config_.given("method")) {
+      error("method", "there is no [[method]]; write at least one, with aggregator = \"...\"");
+    }
+    if (!config_.given("workers")) {
+      error("workers", "workers is missing; it is the number of workers of the experiment");
+    }
+  }
+
+  // Even a shared setting that every method overrides must be right.
+  void check_shared_specs() {
+    const MethodSettings& shared = config_.shared;
+    if (shared.aggregator) spec("aggregator", *shared.aggregator, "aggregator");
+    if (shared.optimizer) spec("optimizer", *shared.optimizer, "optimizer");
+    if (shared.schedule) spec("schedule", *shared.schedule, "schedule");
+    if (shared.order) spec("order", *shared.order, "order");
+    if (shared.adversary && *shared.adversary != kNoAdversary) {
+      spec("adversary", *shared.adversary, "adversary");
+    }
+  }
+
+  void check_problem() {
+    if (!config_.given("problem")) {
+      error("problem", fmt::format("problem is missing; use {}", names_of("problem")));
+    } else if (config_.problem) {
+      if (const auto problem = spec("problem", *config_.problem, "problem")) {
+        traits_ = problem_traits(problem->name);
+        problem_name_ = problem->name;
+      }
+    }
+    if (config_.data) spec("data", *config_.data, "data");
+    spec("shard", config_.shard, "shard");
+    if (!traits_) return;
+    if (traits_->needs_dataset && !config_.given("data")) {
+      error("data", fmt::format("problem '{}' needs data, but data is missing; use {}",
+                                problem_name_, names_of("data")));
+    }
+    if (!traits_->needs_dataset && config_.given("data")) {
+      error("data", fmt::format("problem '{}' makes its own data; remove this line", problem_name_));
+    }
+    if (!traits_->needs_dataset && config_.given("shard")) {
+      warn("shard", fmt::format("problem '{}' has no examples to distribute; shard is ignored",
+                                problem_name_));
+    }
+  }
+
+  static std::string names_of(std::string_view kind) {
+    std::vector<std::string_view> names;
+    for (const Card* card : all_cards().of_kind(kind)) names.push_back(card->name);
+    return join_or(names);
+  }
+
+  // Where a setting of method i is written: in the method, else among the shared settings if it is
+  // there, else in the method (where it is missing).
+  [[nodiscard]] std::string path_of(std::size_t i, std::string_view key) const {
+    std::string own = fmt::format("method[{}].{}", i + 1, key);
+    const bool shared = !config_.given(own) && config_.given(key);
+    return shared ? std::string(key) : own;
+  }
+  [[nodiscard]] bool given(std::size_t i, std::string_view key) const {
+    return config_.given(fmt::format("method[{}].{}", i + 1, key)) || config_.given(key);
+  }
+
+  std::optional<Spec> method_spec(std::size_t i, std::string_view key,
+                                  std::optional<std::string> MethodSettings::*field,
+                                  std::string_view fallback) {
+    const auto& text = pick(config_.methods[i], config_.shared, field);
+    if (!text && given(i, key)) return std::nullopt;  // refused when it was read
+    if (!text && fallback.empty()) {
+      error(path_of(i, key), fmt::format("{} is missing; use {}", key, names_of(key)));
+      return std::nullopt;
+    }
+    return spec(path_of(i, key), text ? std::string_view(*text) : fallback, key);
+  }
+
+  void check_method(std::size_t i) {
+    const MethodSettings& method = config_.methods[i];
+    const MethodSettings& shared = config_.shared;
+    const auto aggregator = method_spec(i, "aggregator", &MethodSettings::aggregator, "");
+    const auto optimizer =
+        method_spec(i, "optimizer", &MethodSettings::optimizer, kDefaultOptimizer);
+    method_spec(i, "schedule", &MethodSettings::schedule, kDefaultSchedule);
+    method_spec(i, "order", &MethodSettings::order, kDefaultOrder);
+    const auto& adversary_text = pick(method, shared, &MethodSettings::adversary);
+    if (adversary_text && *adversary_text != kNoAdversary) check_adversary(i);
+    if (!given(i, "step")) {
+      error(path_of(i, "step"), "step is missing; use a number, 'theory' or 'theory*FACTOR'");
+    }
+    if (!given(i, "rounds") && !given(i, "epochs")) {
+      error(path_of(i, "rounds"), "rounds is missing (or epochs); one of them says when to stop");
+    }
+    check_batch(i);
+    if (aggregator) {
+      const auto& workers = pick(method, shared, &MethodSettings::workers);
+      if (workers) {
+        for (std::string& problem : aggregator_problems(*aggregator, *workers)) {
+          error(path_of(i, "aggregator"), std::move(problem));
+        }
+      }
+      if (optimizer) check_combination(i, *aggregator, *optimizer);
+    }
+  }
+
+  void check_adversary(std::size_t i) {
+    const auto adversary = method_spec(i, "adversary", &MethodSettings::adversary, "");
+    const auto& workers = pick(config_.methods[i], config_.shared, &MethodSettings::workers);
+    if (!adversary || !workers) return;
+    for (const Spec::Param& param : adversary->params) {
+      if (param.key != "count") continue;
+      const auto count = parse_integer(param.text);
+      if (count && *count > *workers) {
+        error(path_of(i, "adversary"),
+              fmt::format("{}: count={} is more than the {} workers; use at most {}",
+                          adversary->name, *count, *workers, *workers));
+      }
+    }
+  }
+
+  void check_batch(std::size_t i) {
+    const Batch batch =
+        pick(config_.methods[i], config_.shared, &MethodSettings::batch).value_or(kDefaultBatch);
+    const bool ordered = batch.kind == Batch::Kind::kSize;
+    any_ordered_ = any_ordered_ || ordered;
+    if (!ordered && config_.methods[i].order) {
+      warn(path_of(i, "order"),
+           fmt::format("batch = '{}' visits no single examples; order is ignored", text_of(batch)));
+    }
+    if (!traits_) return;
+    if (batch.kind == Batch::Kind::kSize && !traits_->needs_dataset) {
+      error(path_of(i, "batch"),
+            fmt::format("problem '{}' has no examples, so there are no batches of {}; use 'full'{}",
+                        problem_name_, batch.size, traits_->synthetic_noise ? " or 'noisy'" : ""));
+    }
+    if (batch.kind == Batch::Kind::kNoisy && !traits_->synthetic_noise) {
+      error(path_of(i, "batch"),
+            fmt::format("problem '{}' has no noise of its own; use {}", problem_name_,
+                        traits_->needs_dataset ? "a number of examples or 'full'" : "'full'"));
+    }
+    const MethodSettings& method = config_.methods[i];
+    const bool by_epochs = method.epochs || (!method.rounds && config_.shared.epochs);
+    if (by_epochs && !traits_->needs_dataset) {
+      error(path_of(i, "epochs"),
+            fmt::format("problem '{}' has no examples, so there are no epochs; use rounds",
+                        problem_name_));
+    }
+  }
+
+  // What runs, but is hardly meant.
+  void check_combination(std::size_t i, const Spec& aggregator, const Spec& optimizer) {
+    const bool votes = aggregator.name == "vote";
+    const std::string name = fmt::format("method[{}]", i + 1);
+    if (votes && optimizer.name.starts_with("adam")) {
+      warn(path_of(i, "optimizer"),
+           fmt::format("{}: a vote is a vector of signs, of which '{}' learns no scale; sgd is the "
+                       "usual choice",
+                       name, optimizer.name));
+    }
+    const auto& step = pick(config_.methods[i], config_.shared, &MethodSettings::step);
+    if (votes && step && step->theory) {
+      warn(path_of(i, "step"),
+           fmt::format("{}: the theory step 1/L is made for gradients, a vote has length sqrt(d); "
+                       "give a number such as 0.001",
+                       name));
+    }
+  }
+
+  // Two methods must not share a name; the name of a method without one is its spec.
+  void check_names() {
+    std::map<std::string, std::size_t> first;
+    const bool complete = !has_errors(out_) && config_.refused == 0;
+    const Plan plan = complete ? make_plan(config_) : Plan();
+    for (std::size_t i = 0; i < config_.methods.size(); ++i) {
+      const auto& given_name = config_.methods[i].name;
+      if (!given_name && !complete) continue;
+      const std::string name = given_name ? *given_name : plan.methods[i].name;
+      const auto [at, is_new] = first.emplace(name, i);
+      if (!is_new) {
+        error(fmt::format("method[{}].name", i + 1),
+              fmt::format("'{}' is also the name of method {}; give every method a name of its own",
+                          name, at->second + 1));
+      }
+    }
+  }
+
+  const Config& config_;
+  Diagnostics out_ = {};
+  std::optional<ProblemTraits> traits_ = {};
+  std::string problem_name_ = {};
+  bool any_ordered_ = false;
+  std::map<std::string, std::optional<Spec>> specs_ = {};
+};
+
+Spec canonical_spec(std::string_view text, std::string_view kind) {
+  return all_cards().canonical(parse_spec(text).value_or_throw(), kind);
+}
+
+MethodPlan plan_method(const MethodSettings& own, const MethodSettings& shared) {
+  const auto spec = [&](std::string_view kind, std::optional<std::string> MethodSettings::*field,
+                        std::string_view fallback) {
+    const auto& text = pick(own, shared, field);
+    return canonical_spec(text ? std::string_view(*text) : fallback, kind);
+  };
+  MethodPlan method;
+  method.aggregator = spec("aggregator", &MethodSettings::aggregator, "");
+  method.optimizer = spec("optimizer", &MethodSettings::optimizer, kDefaultOptimizer);
+  method.schedule = spec("schedule", &MethodSettings::schedule, kDefaultSchedule);
+  method.order = spec("order", &MethodSettings::order, kDefaultOrder);
+  const auto& adversary = pick(own, shared, &MethodSettings::adversary);
+  if (adversary && *adversary != kNoAdversary) {
+    method.adversary = canonical_spec(*adversary, "adversary");
+  }
+  method.step = *pick(own, shared, &MethodSettings::step);
+  method.batch = pick(own, shared, &MethodSettings::batch).value_or(kDefaultBatch);
+  method.workers = *pick(own, shared, &MethodSettings::workers);
+  const MethodSettings& length = own.rounds || own.epochs ? own : shared;
+  method.rounds = length.rounds;
+  method.epochs = length.epochs;
+  method.allow_divergence = pick(own, shared, &MethodSettings::allow_divergence).value_or(false);
+  method.name = own.name.value_or(spec_text(method));
+  return method;
+}
+
+}  // namespace
+
+Diagnostics validate(const Config& config) { return Validator(config).run(); }
+
+Plan make_plan(const Config& config) {
+  Plan plan;
+  plan.name = config.name;
+  plan.seed = config.seed;
+  plan.repeats = config.repeats;
+  plan.precision = config.precision;
+  plan.workers = *config.shared.workers;
+  plan.problem = canonical_spec(*config.problem, "problem");
+  if (config.data) plan.data = canonical_spec(*config.data, "data");
+  plan.shard = canonical_spec(config.shard, "shard");
+  plan.record_every = config.record_every;
+  plan.record_gradient = config.record_gradient;
+  plan.network = config.network;
+  for (const MethodSettings& method : config.methods) {
+    plan.methods.push_back(plan_method(method, config.shared));
+  }
+  return plan;
+}
+
+std::string text_of(const StepSize& step) {
+  if (!step.theory) return shortest(step.factor);
+  return step.factor == 1 ? "theory" : "theory*" + shortest(step.factor);
+}
+
+std::string text_of(const Batch& batch) {
+  switch (batch.kind) {
+    case Batch::Kind::kSize:
+      return fmt::format("{}", batch.size);
+    case Batch::Kind::kFull:
+      return "full";
+    case Batch::Kind::kNoisy:
+      return "noisy";
+  }
+  return {};
+}
+
+std::string spec_text(const MethodPlan& method) {
+  std::string out = fmt::format("{} | {} | {}", print(method.aggregator), print(method.optimizer),
+                                print(method.schedule));
+  if (method.batch.kind == Batch::Kind::kSize) out += " | " + print(method.order);
+  if (method.adversary) out += " | " + print(*method.adversary);
+  out += fmt::format(" | step={} | batch={} | workers={}", text_of(method.step),
+                     text_of(method.batch), method.workers);
+  out += method.rounds ? fmt::format(" | rounds={}", *method.rounds)
+                       : fmt::format(" | epochs={}", method.epochs.value_or(0));
+  return out;
+}
+
+std::uint32_t fewest_workers(const Plan& plan) {
+  std::uint32_t fewest = plan.workers;
+  for (const MethodPlan& method : plan.methods) fewest = std::min(fewest, method.workers);
+  return fewest;
+}
+
+}  // namespace laconic::experiment

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a Config to what is run: validate finds everything that is wrong, make_plan fills in the
+// defaults and puts every spec into canonical form.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "laconic/base/spec.hpp"
+#include "laconic/experiment/config.hpp"
+
+namespace laconic::experiment {
+
+// One method of the comparison with nothing left open.
+struct MethodPlan {
+  std::string name = {};
+  Spec aggregator = {};
+  Spec optimizer = {};
+  Spec schedule = {};
+  Spec order = {};
+  std::optional<Spec> adversary = {};
+  StepSize step = {};
+  Batch batch = {};
+  std::uint32_t workers = 1;
+  std::optional<std::uint32_t> rounds = {};  // exactly one of these two
+  std::optional<std::uint32_t> epochs = {};
+  bool allow_divergence = false;
+};
+
+struct Plan {
+  std::string name = {};
+  std::uint64_t seed = 1;
+  std::uint32_t repeats = 1;
+  Precision precision = Precision::kFloat;
+  std::uint32_t workers = 1;  // shared; the generators' heterogeneity is between this many blocks
+  Spec problem = {};
+  std::optional<Spec> data = {};
+  Spec shard = {};
+  std::optional<std::uint32_t> record_every = {};
+  bool record_gradient = true;
+  std::optional<Network> network = {};
+  std::vector<MethodPlan> methods = {};
+};
+
+// Everything that can be known to be wrong without reading data, at once; warnings for what runs but
+// is hardly meant. Pure.
+[[nodiscard]] Diagnostics validate(const Config& config);
+
+// Precondition: neither parse_config nor validate found errors.
+[[nodiscard]] Plan make_plan(const Config& config);
+
+[[nodiscard]] std::string text_of(const StepSize& step);  // "0.1", "theory", "theory*16"
+[[nodiscard]] std::string text_of(const Batch& batch);    // "64", "full", "noisy"
+// "vote:beta=0.9 | sgd | constant | reshuffle | step=0.1 | batch=64 | workers=8 | rounds=2000": two
+// methods that mean the same have the same text.
+[[nodiscard]] std::string spec_text(const MethodPlan& method);
+// Smallest number of workers of any method.
+[[nodiscard]] std::uint32_t fewest_workers(const Plan& plan);
+
+}  // namespace laconic::experiment

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// A whole experiment: every method of the plan, every repeat, and what came out of it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "laconic/comm/communicator.hpp"
+#include "laconic/experiment/experiment.hpp"
+#include "laconic/experiment/observer.hpp"
+#include "laconic/experiment/train.hpp"
+
+namespace laconic::experiment {
+
+// The best state that was recorded; of several repeats the best point of the mean curve.
+struct Best {
+  std::optional<double> loss = {};
+  std::uint32_t loss_round = 0;
+  std::optional<double> test_accuracy = {};
+  std::uint32_t test_accuracy_round = 0;
+};
+
+// Means over the repeats.
+struct MethodSummary {
+  std::string name = {};
+  std::string spec = {};
+  std::uint32_t rounds = 0;  // of the longest repeat
+  double epochs = 0;         // likewise
+  Metrics final = {};
+  Best best = {};
+  TrafficPerWorker uplink = {};
+  TrafficPerWorker downlink = {};
+  // Uncompressed bits over payload bits; absent when nothing was sent.
+  std::optional<double> uplink_compression = {};
+  std::optional<double> downlink_compression = {};
+  std::uint64_t refused_frames = 0;  // the sum over the repeats
+  Seconds seconds = {};
+  std::optional<double> predicted_network_seconds = {};  // absent without [network]
+  std::optional<double> dense_network_seconds = {};      // ring all-reduce of uncompressed numbers
+  Status status = Status::kDone;  // the worst of the repeats
+  bool divergence_allowed = false;
+};
+
+struct Summary {
+  std::string name = {};
+  std::uint64_t seed = 0;
+  std::uint32_t repeats = 1;
+  std::optional<Network> network = {};
+  std::vector<MethodSummary> methods = {};  // in the order of the plan
+  bool interrupted = false;
+};
+
+// Collective; the result is the same on every rank up to wall-clock times. Precondition: no method has
+// fewer workers than there are ranks.
+[[nodiscard]] Summary run(const Experiment& experiment, Communicator& comm, Observer& observer);
+
+// A method diverged that was not allowed to.
+[[nodiscard]] bool has_failed(const Summary& summary);
+
+}  // namespace laconic::experiment

@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "laconic/experiment/train.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <memory>
+#include <vector>
+
+#include "laconic/aggregate/adversary.hpp"
+#include "laconic/aggregate/aggregator.hpp"
+#include "laconic/kernels/kernels.hpp"
+#include "laconic/optim/optimizer.hpp"
+#include "laconic/order/order_policy.hpp"
+#include "laconic/tensor/workspace.hpp"
+#include "laconic/wire/wire.hpp"
+
+namespace laconic::experiment {
+namespace {
+
+// Phases of this layer's own collective calls, out of the way of the aggregators'.
+constexpr std::uint32_t kMeasurePhase = 1U << 20;
+constexpr std::uint32_t kGradientPhase = kMeasurePhase + 1;
+constexpr std::uint32_t kOraclePhase = kMeasurePhase + 2;
+
+constexpr std::uint32_t kDefaultRecords = 50;  // per run, when record_every is not given
+
+// Adds the time between construction and stop() to a counter.
+class Stopwatch {
+ public:
+  explicit Stopwatch(double& seconds) : seconds_(seconds) {}
+  ~Stopwatch() {
+    seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+
+ private:
+  double& seconds_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+// While it lives, bytes go to a meter of their own: measuring is not training.
+class MeterScope {
+ public:
+  MeterScope(Communicator& comm, Traffic& meter) : comm_(comm), before_(comm.set_meter(&meter)) {}
+  ~MeterScope() { comm_.set_meter(before_); }
+  MeterScope(const MeterScope&) = delete;
+  MeterScope& operator=(const MeterScope&) = delete;
+
+ private:
+  Communicator& comm_;
+  Traffic* before_;
+};
+
+// What a rank's rounds have added up to.
+struct Totals {
+  Meter uplink = {};
+  Meter downlink = {};
+  std::uint64_t refused_frames = 0;
+  std::uint64_t clamped_messages = 0;
+  std::uint64_t votes = 0;
+  std::uint64_t agreeing_votes = 0;
+  Totals& operator+=(const Totals& other) {
+    uplink += other.uplink;
+    downlink += other.downlink;
+    refused_frames += other.refused_frames;
+    clamped_messages += other.clamped_messages;
+    votes += other.votes;
+    agreeing_votes += other.agreeing_votes;
+    return *this;
+  }
+};
+
+struct WorkerMeasurement {
+  double loss = 0;
+  Counts train = {};
+  Counts test = {};
+  std::uint64_t link_bytes = 0;
+};
+
+void write(wire::WireWriter& out, const WorkerMeasurement& m) {
+  out.f64(m.loss);
+  out.u64(m.train.correct);
+  out.u64(m.train.examples);
+  out.u64(m.test.correct);
+  out.u64(m.test.examples);
+  out.u64(m.link_bytes);
+}
+
+WorkerMeasurement read_worker(wire::WireReader& in) {
+  WorkerMeasurement m;
+  m.loss = in.f64();
+  m.train.correct = in.u64();
+  m.train.examples = in.u64();
+  m.test.correct = in.u64();
+  m.test.examples = in.u64();
+  m.link_bytes = in.u64();
+  return m;
+}
+
+void write(wire::WireWriter& out, const Totals& t) {
+  for (const std::uint64_t value :
+       {t.uplink.payload_bits, t.uplink.frame_bytes, t.downlink.payload_bits,
+        t.downlink.frame_bytes, t.refused_frames, t.clamped_messages, t.votes, t.agreeing_votes}) {
+    out.u64(value);
+  }
+}
+
+Totals read_totals(wire::WireReader& in) {
+  Totals t;
+  for (std::uint64_t* value :
+       {&t.uplink.payload_bits, &t.uplink.frame_bytes, &t.downlink.payload_bits,
+        &t.downlink.frame_bytes, &t.refused_frames, &t.clamped_messages, &t.votes,
+        &t.agreeing_votes}) {
+    *value = in.u64();
+  }
+  return t;
+}
+
+std::optional<double> accuracy(const Counts& counts) {
+  if (counts.examples == 0) return std::nullopt;
+  return static_cast<double>(counts.correct) / static_cast<double>(counts.examples);
+}
+
+TrafficPerWorker per_worker(const Meter& sum, std::uint32_t workers) {
+  return {static_cast<double>(sum.payload_bits) / workers,
+          static_cast<double>(sum.frame_bytes) / workers};
+}
+
+template <Real T>
+class Training {
+ public:
+  Training(const Experiment& experiment, const TrainingTask& task, Communicator& comm,
+           Observer& observer)
+      : plan_(experiment.plan()),
+        method_(plan_.methods[task.method]),
+        task_(task),
+        seed_(plan_.seed + task.repeat),
+        comm_(comm),
+        observer_(observer),
+        mine_(workers_of_rank(method_.workers, comm.rank(), comm.size())),
+        problem_(experiment.problem<T>(method_.workers, seed_)),
+        rounds_(rounds_of(method_, *problem_)),
+        base_step_(base_step(method_.step, *problem_)) {
+    const Layout& layout = problem_->layout();
+    aggregator_ = aggregators<T>().make(
+        method_.aggregator,
+        {.layout = &layout, .workers = method_.workers, .mine = mine_, .seed = seed_});
+    optimizer_ = optimizers<T>().make(method_.optimizer, {.layout = &layout});
+    schedule_ = schedules().make(method_.schedule, {});
+    if (method_.adversary) {
+      adversary_ = adversaries<T>().make(*method_.adversary, {.dim = layout.size(),
+                                                              .workers = method_.workers,
+                                                              .mine = mine_,
+                                                              .seed = seed_});
+    }
+    x_.resize(layout.size());
+    direction_.resize(layout.size());
+    gradients_.resize(mine_.size(), AlignedVector<T>(layout.size()));
+    link_bytes_.resize(mine_.size());
+    for (std::uint32_t i = 0; i < mine_.size(); ++i) {
+      views_.push_back({mine_.begin + i, gradients_[i]});
+      rows_.push_back(gradients_[i].data());
+      if (method_.batch.kind == Batch::Kind::kSize) add_cursor(mine_.begin + i);
+    }
+  }
+
+  // The algorithm box.
+  TrainingResult run() {
+    problem_->initial_point(seed_, x_);
+    record();
+    Status status = Status::kDone;
+    try {
+      while (made_ < rounds_ && status == Status::kDone) {
+        const Round round = facts(made_);
+        compute_gradients(round);
+        add_up(aggregate(round));
+        step(round);
+        ++made_;
+        advanced();
+        if (comm_.stop_requested() && made_ < rounds_) status = Status::kInterrupted;
+        if (due() || status == Status::kInterrupted) record();
+      }
+    } catch (const DivergedError& e) {
+      status = Status::kDiverged;
+      report(e);
+    }
+    return result(status);
+  }
+
+ private:
+  void add_cursor(std::uint32_t worker) {
+    const std::uint32_t units = problem_->units(worker);
+    const OrderSetup setup = {.units = units, .worker = worker, .seed = seed_};
+    cursors_.push_back(std::make_unique<BatchCursor>(orders().make(method_.order, setup), units,
+                                                     method_.batch.size));
+  }
+
+  [[nodiscard]] double step_size(std::uint32_t t) const {
+    return base_step_ * schedule_->factor(t, rounds_);
+  }
+
+  [[nodiscard]] Round facts(std::uint32_t t) const {
+    return {.index = t, .step_size = step_size(t), .previous_step_size = step_size(t == 0 ? 0 : t - 1)};
+  }
+
+  void compute_gradients(const Round& round) {
+    const bool oracle = adversary_ != nullptr && adversary_->needs_true_gradient();
+    if (oracle) {
+      const Stopwatch watch(seconds_.other);
+      mean_gradient({round.index, kOraclePhase}, true_gradient_.take(x_.size()));
+    }
+    {
+      const Stopwatch watch(seconds_.gradient);
+      for (std::uint32_t i = 0; i < mine_.size(); ++i) gradient(round, i);
+    }
+    const Stopwatch watch(seconds_.other);
+    for (std::uint32_t i = 0; i < mine_.size(); ++i) {
+      const std::uint32_t worker = mine_.begin + i;
+      optimizer_->couple_decay(x_, gradients_[i]);
+      if (adversary_ == nullptr || !adversary_->corrupts(worker)) continue;
+      AdversaryInput<T> input = {.round = round, .worker = worker, .true_gradient = {}};
+      if (oracle) input.true_gradient = true_gradient_.take(x_.size());
+      adversary_->corrupt(input, gradients_[i]);
+    }
+  }
+
+  // The gradient of the i-th hosted worker's next batch.
+  void gradient(const Round& round, std::uint32_t i) {
+    const std::uint32_t worker = mine_.begin + i;
+    switch (method_.batch.kind) {
+      case Batch::Kind::kSize:
+        problem_->batch_gradient(worker, cursors_[i]->next(), x_, gradients_[i], scratch_);
+        break;
+      case Batch::Kind::kFull:
+        problem_->full_gradient(worker, x_, gradients_[i], scratch_);
+        break;
+      case Batch::Kind::kNoisy:
+        problem_->noisy_gradient(seed_, round.index, worker, x_, gradients_[i], scratch_);
+        break;
+    }
+  }
+
+  const RoundReport& aggregate(const Round& round) {
+    const Stopwatch watch(seconds_.aggregate);
+    return aggregator_->aggregate(round, views_, direction_, comm_);
+  }
+
+  void step(const Round& round) {
+    const Stopwatch watch(seconds_.other);
+    optimizer_->step(x_, direction_, round.step_size);
+    problem_->project(x_);
+  }
+
+  void add_up(const RoundReport& report) {
+    totals_ += {.uplink = report.uplink,
+                .downlink = report.downlink,
+                .refused_frames = report.refused_frames,
+                .clamped_messages = report.clamped_messages,
+                .votes = report.votes,
+                .agreeing_votes = report.agreeing_votes};
+    load_.latency_steps += report.latency_steps;
+    for (std::size_t i = 0; i < report.link_bytes.size(); ++i) {
+      link_bytes_[i] += report.link_bytes[i];
+    }
+  }
+
+  // out = grad f(x), summed in order of worker. Overwrites the workers' gradients.
+  void mean_gradient(Tag tag, std::span<T> out) {
+    const MeterScope scope(comm_, measuring_traffic_);
+    for (std::uint32_t i = 0; i < mine_.size(); ++i) {
+      problem_->full_gradient(mine_.begin + i, x_, gradients_[i], scratch_);
+    }
+    comm_.all_reduce_sum<T>(tag, Reduction::kCanonical, rows_, out);
+    const T share = static_cast<T>(1.0 / method_.workers);
+    kernels::scale<T>(share, out);
+  }
+
+  [[nodiscard]] bool due() const {
+    const std::uint32_t every =
+        plan_.record_every.value_or(std::max(std::uint32_t{1}, rounds_ / kDefaultRecords));
+    return made_ == rounds_ || made_ % every == 0;
+  }
+
+  // Measures x on all ranks; the result is the same on each of them.
+  void record() {
+    Record next;
+    next.method = task_.method;
+    next.repeat = task_.repeat;
+    next.round = made_;
+    next.epoch = epochs_after(method_.batch, *problem_, made_);
+    next.step_size = step_size(made_ == 0 ? 0 : made_ - 1);
+    measure(next);
+    if (plan_.record_gradient) {
+      const std::span<T> sum = measured_gradient_.take(x_.size());
+      mean_gradient({made_, kGradientPhase}, sum);
+      next.metrics.grad_norm2 = kernels::squared_norm<T>(sum);
+    }
+    next.seconds.gradient = seconds_.gradient;
+    next.seconds.aggregate = seconds_.aggregate;
+    next.seconds.other = seconds_.other;
+    last_ = next;
+    if (comm_.rank() == 0) observer_.recorded(last_);
+    if (made_ == 0) advanced();
+  }
+
+  void measure(Record& next) {
+    const MeterScope scope(comm_, measuring_traffic_);
+    measured_bytes_.clear();
+    wire::WireWriter out(measured_bytes_);
+    for (std::uint32_t i = 0; i < mine_.size(); ++i) {
+      const std::uint32_t worker = mine_.begin + i;
+      write(out, WorkerMeasurement{.loss = problem_->loss(worker, x_, scratch_),
+                                   .train = problem_->train_counts(worker, x_, scratch_),
+                                   .test = problem_->test_counts(worker, x_, scratch_),
+                                   .link_bytes = link_bytes_[i]});
+    }
+    write(out, totals_);
+    out.f64(seconds_.gradient);
+    comm_.all_gather({made_, kMeasurePhase}, measured_bytes_, gathered_);
+    combine(next);
+  }
+
+  // Adds up what the ranks measured, in order of worker.
+  void combine(Record& next) {
+    Totals totals;
+    double loss = 0;
+    Counts train;
+    Counts test;
+    std::uint64_t busiest = 0;
+    double gradient_seconds = 0;
+    for (std::uint32_t rank = 0; rank < comm_.size(); ++rank) {
+      wire::WireReader in(gathered_.part(rank));
+      const WorkerBlock block = workers_of_rank(method_.workers, rank, comm_.size());
+      for (std::uint32_t w = block.begin; w < block.end; ++w) {
+        const WorkerMeasurement m = read_worker(in);
+        loss += m.loss;
+        train.correct += m.train.correct;
+        train.examples += m.train.examples;
+        test.correct += m.test.correct;
+        test.examples += m.test.examples;
+        busiest = std::max(busiest, m.link_bytes);
+      }
+      totals += read_totals(in);
+      gradient_seconds += in.f64();
+    }
+    next.metrics.loss = loss / method_.workers;
+    next.metrics.train_accuracy = accuracy(train);
+    next.metrics.test_accuracy = accuracy(test);
+    next.uplink = per_worker(totals.uplink, method_.workers);
+    next.downlink = per_worker(totals.downlink, method_.workers);
+    next.refused_frames = totals.refused_frames;
+    next.clamped_messages = totals.clamped_messages;
+    next.seconds.gradient_per_worker = gradient_seconds / method_.workers;
+    load_.link_bytes = busiest;
+    const std::uint64_t votes = totals.votes - counted_votes_.votes;
+    if (votes > 0) {
+      next.agreement =
+          static_cast<double>(totals.agreeing_votes - counted_votes_.agreeing_votes) /
+          static_cast<double>(votes);
+    }
+    counted_votes_ = totals;
+  }
+
+  void advanced() {
+    if (comm_.rank() != 0) return;
+    observer_.advanced(
+        {.method = task_.method, .repeat = task_.repeat, .round = made_, .rounds = rounds_});
+  }
+
+  void report(const DivergedError& e) {
+    if (comm_.rank() != 0) return;
+    observer_.diverged({.method = task_.method,
+                        .repeat = task_.repeat,
+                        .worker = e.place().worker,
+                        .tensor = e.place().tensor,
+                        .round = e.place().round});
+  }
+
+  [[nodiscard]] TrainingResult result(Status status) const {
+    return {.status = status,
+            .last = last_,
+            .rounds = made_,
+            .dimension = x_.size(),
+            .load = load_};
+  }
+
+  const Plan& plan_;
+  const MethodPlan& method_;
+  TrainingTask task_;
+  std::uint64_t seed_;
+  Communicator& comm_;
+  Observer& observer_;
+  WorkerBlock mine_;
+  std::shared_ptr<const Problem<T>> problem_;  // see Experiment::problem
+  std::uint32_t rounds_;
+  double base_step_;
+
+  std::unique_ptr<Aggregator<T>> aggregator_ = {};
+  std::unique_ptr<Optimizer<T>> optimizer_ = {};
+  std::unique_ptr<Schedule> schedule_ = {};
+  std::unique_ptr<Adversary<T>> adversary_ = {};  // null: all workers are honest
+  std::vector<std::unique_ptr<BatchCursor>> cursors_ = {};
+
+  std::uint32_t made_ = 0;
+  AlignedVector<T> x_ = {};
+  AlignedVector<T> direction_ = {};
+  std::vector<AlignedVector<T>> gradients_ = {};  // of the hosted workers
+  std::vector<WorkerGradient<T>> views_ = {};     // of gradients_
+  std::vector<const T*> rows_ = {};               // likewise
+  ProblemScratch<T> scratch_ = {};
+  Scratch<T> true_gradient_ = {};
+  Scratch<T> measured_gradient_ = {};
+
+  Totals totals_ = {};
+  Totals counted_votes_ = {};  // of all ranks at the last record
+  std::vector<std::uint64_t> link_bytes_ = {};
+  NetworkLoad load_ = {};
+  Seconds seconds_ = {};
+  Record last_ = {};
+  Traffic measuring_traffic_ = {};
+  std::vector<std::byte> measured_bytes_ = {};
+  Gathered gathered_ = {};
+};
+
+}  // namespace
+
+TrainingResult train(const Experiment& experiment, const TrainingTask& task, Communicator& comm,
+                     Observer& observer) {
+  if (experiment.plan().precision == Precision::kFloat) {
+    return Training<float>(experiment, task, comm, observer).run();
+  }
+  return Training<double>(experiment, task, comm, observer).run();
+}
+
+}  // namespace laconic::experiment

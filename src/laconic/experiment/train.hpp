@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// The training loop of one method, once.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "laconic/comm/communicator.hpp"
+#include "laconic/experiment/experiment.hpp"
+#include "laconic/experiment/network.hpp"
+#include "laconic/experiment/observer.hpp"
+
+namespace laconic::experiment {
+
+enum class Status : std::uint8_t { kDone, kDiverged, kInterrupted };
+
+struct TrainingTask {
+  std::size_t method = 0;  // index in the plan
+  std::uint32_t repeat = 0;
+};
+
+struct TrainingResult {
+  Status status = Status::kDone;
+  Record last = {};              // the last state that was measured
+  std::uint32_t rounds = 0;      // made
+  std::uint64_t dimension = 0;   // of the model
+  NetworkLoad load = {};         // of the busiest worker
+};
+
+// Collective: every rank calls it with the same task and gets the same result. Observers hear of it on
+// rank 0. A gradient that is not finite ends the training with kDiverged on all ranks; a request to
+// stop lets the round finish and ends it with kInterrupted.
+[[nodiscard]] TrainingResult train(const Experiment& experiment, const TrainingTask& task,
+                                   Communicator& comm, Observer& observer);
+
+}  // namespace laconic::experiment

@@ -97,7 +97,7 @@ std::string shortest(double value) {
 Result<double> parse_real(std::string_view text) {
   double value = 0;
   const char* begin = text.data();
-  if (!text.empty() && text.front() == '+') ++begin;
+  if (text.starts_with('+') && !text.starts_with("+-")) ++begin;  // from_chars knows no plus sign
   const auto [end, code] = std::from_chars(begin, text.data() + text.size(), value);
   if (text.empty() || code != std::errc() || end != text.data() + text.size() ||
       !std::isfinite(value)) {
@@ -161,7 +161,9 @@ std::vector<std::string> Catalog::problems(const Spec& spec, std::string_view ki
   }
   for (const Spec::Param& given : spec.params) {
     const ParamCard* param = find_param(*card, given.key);
-    if (param == nullptr) {
+    if (find_given(spec, given.key) != &given) {
+      out.push_back(fmt::format("{}: parameter '{}' is given twice", card->name, given.key));
+    } else if (param == nullptr) {
       std::vector<std::string_view> keys;
       for (const ParamCard& p : card->params) keys.push_back(p.key);
       out.push_back(keys.empty() ? fmt::format("{}: unknown parameter '{}'; {} has none",

@@ -88,6 +88,7 @@ double log(double x) {
 double log1p(double x) {
   const double u = 1.0 + x;
   if (u == 1.0) return x;
+  if (u == 0 || std::isinf(u)) return log(u);
   return log(u) - ((u - 1.0) - x) / u;  // the division repairs the rounding of 1 + x
 }
 

@@ -14,13 +14,13 @@ namespace laconic::exact {
 // Natural logarithm of a positive normal number. Relative error below 6e-16. log(0) = -infinity,
 // NaN for negative numbers and NaN.
 [[nodiscard]] double log(double x);
-// log(1 + x) for x > -1. Relative error below 8e-16.
+// log(1 + x) for x > -1. Relative error below 8e-16. -infinity for -1, NaN below.
 [[nodiscard]] double log1p(double x);
 // {sin(2 pi u), cos(2 pi u)} for u in [0, 1). Absolute error below 4e-16.
 [[nodiscard]] std::pair<double, double> sincos_2pi(double u);
-// 1 / (1 + e^-x).
+// 1 / (1 + e^-x). Relative error below 1e-15.
 [[nodiscard]] double sigmoid(double x);
-// log(1 + e^x), the logistic loss of the margin -x.
+// log(1 + e^x), the logistic loss of the margin -x. Relative error below 1e-15.
 [[nodiscard]] double softplus(double x);
 // Hyperbolic tangent. Absolute error below 4e-16.
 [[nodiscard]] double tanh(double x);

@@ -15,9 +15,9 @@ Layout::Layout(std::vector<Tensor> tensors) : tensors_(std::move(tensors)) {
     LACONIC_EXPECTS(tensor.shape.size() > 0);
     tensor.offset = size_;
     size_ += tensor.shape.size();
+    LACONIC_EXPECTS(size_ <= std::numeric_limits<std::uint32_t>::max());
     names.push_back(tensor.name);
   }
-  LACONIC_EXPECTS(size_ <= std::numeric_limits<std::uint32_t>::max());
   std::sort(names.begin(), names.end());
   LACONIC_EXPECTS(std::adjacent_find(names.begin(), names.end()) == names.end());
 }

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "laconic/base/assert.hpp"
+
 namespace laconic {
 
 // The data plane exists for these two; definitions lie in .cpp files and are instantiated for both.
@@ -64,12 +66,15 @@ struct TensorSpan {
   Shape shape = {};
 };
 
+// Precondition of both: the flat vector reaches to the tensor's end.
 template <Real T>
 [[nodiscard]] TensorView<T> view_of(const Tensor& tensor, std::span<const T> flat) {
+  LACONIC_EXPECTS(tensor.offset + tensor.shape.size() <= flat.size());
   return {flat.subspan(tensor.offset, tensor.shape.size()), tensor.shape};
 }
 template <Real T>
 [[nodiscard]] TensorSpan<T> span_of(const Tensor& tensor, std::span<T> flat) {
+  LACONIC_EXPECTS(tensor.offset + tensor.shape.size() <= flat.size());
   return {flat.subspan(tensor.offset, tensor.shape.size()), tensor.shape};
 }
 

@@ -162,7 +162,8 @@ struct Penalty {
 inline void add_penalty(const Vector& x, std::size_t first, std::size_t count, Penalty penalty,
                         Value& value) {
   for (std::size_t j = first; j < first + count; ++j) {
-    value.loss += penalty.l2 / 2 * x[j] * x[j] + penalty.nonconvex * x[j] * x[j] / (1 + x[j] * x[j]);
+    value.loss +=
+        penalty.l2 / 2 * x[j] * x[j] + penalty.nonconvex * x[j] * x[j] / (1 + x[j] * x[j]);
     value.gradient[j] +=
         penalty.l2 * x[j] + penalty.nonconvex * 2 * x[j] / std::pow(1 + x[j] * x[j], 2);
   }
@@ -246,7 +247,8 @@ inline Value cross_entropy(const Network& network, const Matrix& rows,
     }
   }
   for (std::size_t l = 0; l < layers; ++l) {
-    add_penalty(x, offsets[l], network.widths[l] * network.widths[l + 1], {.l2 = network.l2}, value);
+    add_penalty(x, offsets[l], network.widths[l] * network.widths[l + 1], {.l2 = network.l2},
+                value);
   }
   return value;
 }

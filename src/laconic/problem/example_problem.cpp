@@ -39,15 +39,20 @@ void ExampleProblem<T>::mean_gradient(const RowSet& rows, std::span<const T> x, 
   LACONIC_EXPECTS(g.size() == layout_.size());
   const std::span<double> sums = scratch.sums.take(x.size());
   gradient_sums(rows, x, sums, scratch);
-  const auto count = static_cast<double>(rows.size());
-  for (const Tensor& tensor : layout_.tensors()) {
+  const double share = 1 / static_cast<double>(rows.size());
+  const auto set = [&](const Tensor& tensor, auto slope) {
     const std::size_t end = tensor.offset + tensor.shape.size();
+    for (std::size_t j = tensor.offset; j < end; ++j) {
+      g[j] = static_cast<T>(sums[j] * share + slope(static_cast<double>(x[j])));
+    }
+  };
+  for (const Tensor& tensor : layout_.tensors()) {
     if (tensor.role == Role::kBias) {
-      for (std::size_t j = tensor.offset; j < end; ++j) g[j] = static_cast<T>(sums[j] / count);
+      set(tensor, [](double) { return 0.0; });
+    } else if (regulariser_.nonconvex == 0) {  // spares a division per coordinate
+      set(tensor, [l2 = regulariser_.l2](double value) { return l2 * value; });
     } else {
-      for (std::size_t j = tensor.offset; j < end; ++j) {
-        g[j] = static_cast<T>(sums[j] / count + regulariser_.slope(static_cast<double>(x[j])));
-      }
+      set(tensor, [this](double value) { return regulariser_.slope(value); });
     }
   }
 }

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <iostream>
+
+#include "laconic/data/catalog.hpp"
+#include "tests/unit/problem/fixture.hpp"
+
+namespace laconic {
+namespace {
+
+using namespace testing_problem;
+
+oracle::Vector signs(const data::Examples& examples, const std::vector<std::uint32_t>& rows) {
+  oracle::Vector out;
+  for (const std::uint32_t label : labels(examples, rows)) out.push_back(label == 1 ? 1.0 : -1.0);
+  return out;
+}
+
+TEST(Logistic, AgreesWithTheFormulas) {
+  const data::Dataset data = sparse_data();
+  const ProblemSetup setup = setup_of(data, {.workers = 3});
+  for (const bool bias : {false, true}) {
+    const auto problem = make<double>(
+        std::string("logistic:l2=0.02,nonconvex=0.1,bias=") + (bias ? "true" : "false"), setup);
+    const std::vector<double> x = point<double>(data.train.features() + (bias ? 1 : 0), 2, 3);
+    ASSERT_EQ(problem->layout().size(), x.size());
+    for (std::uint32_t w = 0; w < 3; ++w) {
+      const oracle::Value expected =
+          oracle::logistic(dense(data.train, setup.shards[w]), signs(data.train, setup.shards[w]),
+                           x, {.l2 = 0.02, .nonconvex = 0.1});
+      EXPECT_NEAR(loss(*problem, w, x), expected.loss, kSumError * expected.loss);
+      EXPECT_LE(relative_difference(gradient(*problem, w, x), expected.gradient), kSumError);
+    }
+  }
+}
+
+// The smoothness that 3pc.md 5.1 defines, from eigenvalues of the dense Gram matrices.
+TEST(Logistic, ConstantsAreThoseOfTheGramMatrices) {
+  const data::Dataset data = sparse_data();
+  const ProblemSetup setup = setup_of(data, {.workers = 3});
+  for (const bool bias : {false, true}) {
+    const auto problem = make<double>(
+        std::string("logistic:l2=0.02,nonconvex=0.1,bias=") + (bias ? "true" : "false"), setup);
+    const std::size_t d = data.train.features() + (bias ? 1 : 0);
+    oracle::Matrix mean(d, oracle::Vector(d));
+    double squares = 0;
+    for (std::uint32_t w = 0; w < 3; ++w) {
+      oracle::Matrix gram(d, oracle::Vector(d));
+      for (oracle::Vector row : dense(data.train, setup.shards[w])) {
+        if (bias) row.push_back(1);
+        for (std::size_t j = 0; j < d; ++j) {
+          for (std::size_t k = 0; k < d; ++k) {
+            const double term = row[j] * row[k] / static_cast<double>(setup.shards[w].size());
+            gram[j][k] += term;
+            mean[j][k] += term / 3;
+          }
+        }
+      }
+      const double expected = oracle::spectral_norm(gram) / 4 + 0.02 + 2 * 0.1;
+      EXPECT_NEAR(problem->constants().l_worker[w], expected, 1e-12 * expected);
+      squares += expected * expected / 3;
+    }
+    const double expected = oracle::spectral_norm(mean) / 4 + 0.02 + 2 * 0.1;
+    EXPECT_NEAR(problem->constants().l_minus.value(), expected, 1e-12 * expected);
+    EXPECT_NEAR(problem->constants().l_plus.value(), std::sqrt(squares), 1e-12);
+  }
+}
+
+TEST(Logistic, StrongConvexityIsWhatTheNonconvexPartLeaves) {
+  const data::Dataset data = sparse_data();
+  const ProblemSetup setup = setup_of(data, {.workers = 1});
+  EXPECT_EQ(make<double>("logistic:l2=0.5", setup)->constants().mu, 0.5);
+  EXPECT_EQ(make<double>("logistic:l2=0.5,nonconvex=0.2", setup)->constants().mu, 0.4);
+  EXPECT_FALSE(make<double>("logistic:l2=0.5,nonconvex=1", setup)->constants().mu);
+  EXPECT_FALSE(make<double>("logistic:l2=0.5,bias=true", setup)->constants().mu);
+}
+
+TEST(Logistic, DenseRowsAreTheSameAsSparseRows) {
+  data::Dataset sparse = sparse_data();
+  for (double& value : std::get<data::SparseRows>(sparse.train.rows).values) {
+    value = static_cast<double>(static_cast<float>(value));
+  }
+  data::Dataset full = sparse;
+  for (data::Examples* examples : {&full.train, &full.test}) {
+    std::vector<std::uint32_t> rows(examples->size());
+    std::iota(rows.begin(), rows.end(), 0U);
+    data::DenseRows matrix{.features = examples->features()};
+    for (const oracle::Vector& row : dense(*examples, rows)) {
+      for (const double value : row) matrix.values.push_back(static_cast<float>(value));
+    }
+    examples->rows = std::move(matrix);
+  }
+  const auto a = make<float>("logistic", setup_of(sparse, {.workers = 2}));
+  const auto b = make<float>("logistic", setup_of(full, {.workers = 2}));
+  const std::vector<float> x = point<float>(a->layout().size(), 1, 8);
+  EXPECT_EQ(gradient(*a, 1, x), gradient(*b, 1, x));
+  EXPECT_NEAR(a->constants().l_minus.value(), b->constants().l_minus.value(), 1e-12);
+  for (std::size_t j = 0; j < x.size(); ++j) {
+    EXPECT_NEAR(a->constants().l_coordinate[j], b->constants().l_coordinate[j], 1e-12);
+  }
+}
+
+TEST(Logistic, CountsHitsAndStartsAtZero) {
+  const data::Dataset data = sparse_data();
+  const ProblemSetup setup = setup_of(data, {.workers = 1});
+  const auto problem = make<float>("logistic", setup);
+  std::vector<float> x(problem->layout().size(), 1.0F);
+  problem->initial_point(1, x);
+  EXPECT_EQ(x, std::vector<float>(x.size(), 0.0F));
+  ProblemScratch<float> scratch;
+  const Counts counts = problem->train_counts(0, x, scratch);
+  EXPECT_EQ(counts.examples, 91U);
+  EXPECT_DOUBLE_EQ(counts.loss_sum / 91, std::log(2.0));
+  std::uint64_t negative = 0;  // a score of 0 predicts class 0
+  for (const std::uint32_t label : data.train.label_ids()) negative += label == 0 ? 1 : 0;
+  EXPECT_EQ(counts.correct, negative);
+}
+
+// A margin of thousands neither overflows nor loses the loss.
+TEST(Logistic, SurvivesHugeMargins) {
+  const data::Dataset data = sparse_data();
+  const auto problem = make<float>("logistic", setup_of(data, {.workers = 1}));
+  const std::vector<float> x(problem->layout().size(), 1e6F);
+  EXPECT_TRUE(std::isfinite(loss(*problem, 0, x)));
+  for (const float g : gradient(*problem, 0, x)) EXPECT_TRUE(std::isfinite(g));
+}
+
+// 3pc.md section 6, T18, second part: n=20, lambda=0.1, contiguous shards without the remainder.
+// The numbers are printed with ten digits.
+TEST(ThreePcCheck18, LogisticConstantsOfRealData) {
+  if (std::getenv("LACONIC_DATA") == nullptr) {
+    std::cout << "LACONIC_DATA is not set: generated data\n";
+    const data::Dataset data = data::synthetic_sparse({.rows = 400, .features = 40, .seed = 3});
+    const data::ShardOptions options{.workers = 20, .drop_remainder = true};
+    const Constants& constants =
+        make<double>("logistic:nonconvex=0.1", setup_of(data, options))->constants();
+    // Rows have norm 1, so that an average of a a^T has norms in (0, 1].
+    EXPECT_GT(constants.l_minus.value(), 0.2);
+    EXPECT_LE(constants.l_minus.value(), constants.l_plus.value());
+    EXPECT_LE(constants.l_plus.value(), 0.45);
+    return;
+  }
+  struct Expected {
+    const char* name;
+    double l_minus, l_plus;
+  };
+  for (const Expected& expected : {Expected{"phishing", 0.3625653680, 0.3660995653},
+                                   Expected{"a9a", 1.7719331212, 1.7730809700},
+                                   Expected{"ijcnn1", 0.2576225587, 0.2931241041}}) {
+    std::cout << "LACONIC_DATA is set: " << expected.name << "\n";
+    const data::Dataset data = data::load_named(expected.name);
+    const data::ShardOptions options{.workers = 20, .drop_remainder = true};
+    const auto problem = make<double>("logistic:nonconvex=0.1", setup_of(data, options));
+    EXPECT_NEAR(problem->constants().l_minus.value(), expected.l_minus, 1e-9 * expected.l_minus)
+        << expected.name;
+    EXPECT_NEAR(problem->constants().l_plus.value(), expected.l_plus, 1e-9 * expected.l_plus)
+        << expected.name;
+  }
+}
+
+}  // namespace
+}  // namespace laconic

@@ -202,7 +202,7 @@ class ImageGenerator {
   };
 
   Shift draw_shift(rng::Reader& reader) const {
-    const std::uint32_t reach = options_.side / 7;
+    const std::uint32_t reach = options_.side / 9;
     Shift shift;
     shift.down = static_cast<std::int64_t>(reader.below(2 * reach + 1)) - reach;
     shift.right = static_cast<std::int64_t>(reader.below(2 * reach + 1)) - reach;

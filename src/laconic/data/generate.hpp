@@ -28,10 +28,12 @@ struct SparseOptions {
 // ConfigError if an option is out of range.
 [[nodiscard]] Dataset synthetic_sparse(const SparseOptions& options);
 
-// Ten classes of side x side pixels in [0, 1]: a prototype of smooth blobs per class, shifted by up
-// to side/14 pixels, scaled in brightness, with noise of the given deviation per pixel, rounded to
-// multiples of 1/255. The heterogeneity is the probability that row i has class floor(10 i / rows)
-// instead of a uniform one: at 1 the file is sorted by class.
+// Ten classes of side x side pixels in [0, 1]: a prototype of smooth blobs per class and a fainter
+// one of any class, both shifted by up to side/9 pixels and scaled in brightness, with noise of the
+// given deviation per pixel, rounded to multiples of 1/255. The heterogeneity is the probability
+// that row i has class floor(10 i / rows) instead of a uniform one: at 1 the file is sorted by
+// class. With the defaults a linear model gets about 90 % of the test images right, a perceptron
+// with 32 hidden units about 95 %.
 struct ImageOptions {
   std::uint32_t rows = 6000;
   std::uint32_t test_rows = 1000;

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "laconic/data/load.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <optional>
+
+#include "laconic/data/catalog.hpp"
+#include "tests/unit/data/support.hpp"
+
+namespace laconic::data {
+namespace {
+
+using testing::error_of;
+using testing::TemporaryFolder;
+
+Catalog data_catalog() {
+  Catalog catalog;
+  for (const Card* card : data_cards()) catalog.add(*card);
+  return catalog;
+}
+
+std::vector<std::string> problems_of(std::string_view text) {
+  return data_catalog().problems(parse_spec(text).value_or_throw(), "data");
+}
+
+Dataset load_text(std::string_view text, const DataSetup& setup = {}) {
+  const Catalog catalog = data_catalog();
+  const Spec spec = parse_spec(text).value_or_throw();
+  EXPECT_EQ(catalog.problems(spec, "data"), std::vector<std::string>{});
+  return load(catalog.canonical(spec, "data"), setup);
+}
+
+TEST(Load, KnowsEveryKindOfData) {
+  const Catalog catalog = data_catalog();
+  for (const char* name :
+       {"synthetic-sparse", "synthetic-images", "libsvm", "idx", "a9a", "mnist"}) {
+    const Card* card = catalog.find("data", name);
+    ASSERT_NE(card, nullptr) << name;
+    EXPECT_FALSE(card->summary.empty()) << name;
+  }
+  EXPECT_EQ(data_cards().size(), 4 + known_datasets().size());
+}
+
+TEST(Load, GeneratesSparseRows) {
+  const Dataset data =
+      load_text("synthetic-sparse:rows=100,test_rows=10,features=30", {.seed = 3, .workers = 4});
+  EXPECT_EQ(data.train.size(), 100U);
+  EXPECT_EQ(data.test.size(), 10U);
+  EXPECT_EQ(data.train.features(), 30U);
+  EXPECT_EQ(
+      data.name,
+      "synthetic-sparse:features=30,flip=0.05,heterogeneity=0,nonzeros=15,rows=100,test_rows=10");
+  EXPECT_TRUE(data.description.starts_with("100 + 10 rows, 30 features, ")) << data.description;
+}
+
+TEST(Load, GeneratesBySeed) {
+  const auto values = [](std::uint64_t seed) {
+    const Dataset data = load_text("synthetic-images:rows=5,test_rows=0,side=7", {.seed = seed});
+    return std::get<DenseRows>(data.train.rows).values;
+  };
+  EXPECT_EQ(values(1), values(1));
+  EXPECT_NE(values(1), values(2));
+}
+
+TEST(Load, ReadsLibsvmWithTheLabelsAndFeaturesOfTheTrainingFile) {
+  const TemporaryFolder folder;
+  const std::string train = folder.write("train", "1 1:1 5:2\n2 2:1\n").string();
+  const std::string test = folder.write("test", "2 3:1\n").string();
+  const Dataset data = load_text("libsvm:path=" + train + ",test=" + test);
+  EXPECT_EQ(data.train.signs, (std::vector<double>{-1, 1}));
+  EXPECT_EQ(data.test.signs, (std::vector<double>{1}));
+  EXPECT_EQ(data.test.features(), 5U);
+  EXPECT_EQ(data.description, "2 + 1 rows, 5 features, 1.5 non-zeros per row, labels -1: 1, +1: 1");
+}
+
+TEST(Load, ReadsLibsvmClasses) {
+  const TemporaryFolder folder;
+  const std::string train = folder.write("train", "5 1:1\n9 2:1\n7 1:1\n").string();
+  const Dataset data = load_text("libsvm:labels=classes,features=4,path=" + train);
+  EXPECT_EQ(data.train.classes, (std::vector<std::uint32_t>{0, 2, 1}));
+  EXPECT_EQ(data.class_count, 3U);
+  EXPECT_EQ(data.label_kind, LabelKind::kClasses);
+  EXPECT_EQ(data.train.features(), 4U);
+}
+
+const std::string kImages("\0\0\x8\3\0\0\0\1\0\0\0\1\0\0\0\2\0\xff", 18);
+const std::string kTallImages("\0\0\x8\3\0\0\0\1\0\0\0\2\0\0\0\1\0\xff", 18);
+const std::string kLabels("\0\0\x8\1\0\0\0\1\3", 9);
+
+TEST(Load, ReadsIdx) {
+  const TemporaryFolder folder;
+  const std::string images = folder.write("i", kImages).string();
+  const std::string labels = folder.write("l", kLabels).string();
+  const Dataset data =
+      load_text("idx:images=" + images + ",labels=" + labels + ",test_images=" + images +
+                ",test_labels=" + labels + ",classes=4");
+  EXPECT_EQ(data.train.classes, (std::vector<std::uint32_t>{3}));
+  EXPECT_EQ(data.test.size(), 1U);
+  EXPECT_EQ(data.class_count, 4U);
+  EXPECT_EQ(data.image_width, 2U);
+  EXPECT_EQ(data.description, "1 + 1 rows, 2 features (1 x 2 pixels), 4 classes");
+}
+
+TEST(Load, RefusesTestImagesThatDoNotFit) {
+  const TemporaryFolder folder;
+  const std::string images = folder.write("i", kImages).string();
+  const std::string tall = folder.write("t", kTallImages).string();
+  const std::string labels = folder.write("l", kLabels).string();
+  const std::string train = "idx:images=" + images + ",labels=" + labels;
+  EXPECT_EQ(error_of<ConfigError>([&] { (void)load_text(train + ",test_images=" + images); }),
+            "idx: test_images and test_labels belong together; give both or none");
+  EXPECT_EQ(
+      error_of<ConfigError>(
+          [&] { (void)load_text(train + ",test_images=" + tall + ",test_labels=" + labels); }),
+      "idx: test images of 2 x 1 pixels, training images of 1 x 2; they do not belong together");
+}
+
+TEST(Load, SaysWhichPathsASpecCanHold) {
+  EXPECT_EQ(error_of<ConfigError>([] { (void)load_text("libsvm:path=/nowhere/my"); }),
+            "libsvm: path=/nowhere/my: no such file; check the path (from " +
+                std::filesystem::current_path().string() +
+                "), and note that in a spec it cannot contain spaces or any of : , = ( ): rename "
+                "or link such a file");
+  EXPECT_EQ(
+      problems_of("libsvm"),
+      (std::vector<std::string>{
+          "libsvm: parameter 'path' is missing; it is a file, plain or gzip, whose path has no "
+          "space and none of : , = ( )"}));
+}
+
+TEST(Load, ReadsKnownDataFromThePlacesGiven) {
+  EXPECT_TRUE(
+      error_of<ConfigError>([] {
+        (void)load_text("a9a", {.places = Places{.data = "/nowhere/data"}});
+      }).starts_with("a9a: neither a9a nor a9a.gz is in $LACONIC_DATA (/nowhere/data/a9a)"));
+}
+
+// Sets variables for one test and puts back what was there.
+class Environment {
+ public:
+  explicit Environment(const char* name, const char* value) : name_(name) {
+    if (const char* old = std::getenv(name)) old_ = old;
+    set(value);
+  }
+  ~Environment() { set(old_ ? old_->c_str() : nullptr); }
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+
+ private:
+  void set(const char* value) const {
+    if (value == nullptr) {
+      ::unsetenv(name_);
+    } else {
+      ::setenv(name_, value, 1);
+    }
+  }
+  const char* name_;
+  std::optional<std::string> old_;
+};
+
+TEST(Places, PreferTheMoreSpecificVariable) {
+  const Environment data("LACONIC_DATA", "/d");
+  const Environment home("HOME", "/home/me");
+  const Environment no_cache("XDG_CACHE_HOME", nullptr);
+  const Environment no_own("LACONIC_CACHE", nullptr);
+  EXPECT_EQ(places_from_environment().data, "/d");
+  EXPECT_EQ(places_from_environment().cache, "/home/me/.cache/laconic");
+  const Environment user_cache("XDG_CACHE_HOME", "/c");
+  EXPECT_EQ(places_from_environment().cache, "/c/laconic");
+  const Environment own("LACONIC_CACHE", "/own");
+  EXPECT_EQ(places_from_environment().cache, "/own");
+}
+
+TEST(Places, AreEmptyWithoutVariables) {
+  const Environment data("LACONIC_DATA", nullptr);
+  const Environment home("HOME", nullptr);
+  const Environment no_cache("XDG_CACHE_HOME", nullptr);
+  const Environment no_own("LACONIC_CACHE", nullptr);
+  EXPECT_EQ(places_from_environment().data, "");
+  EXPECT_EQ(places_from_environment().cache, "");
+}
+
+TEST(Dataset, HeadKeepsTheFirstRows) {
+  const Dataset data = load_text("synthetic-sparse:rows=10,test_rows=0");
+  const Examples three = head(data.train, 3);
+  EXPECT_EQ(three.size(), 3U);
+  const auto& all = std::get<SparseRows>(data.train.rows);
+  const auto& rows = std::get<SparseRows>(three.rows);
+  EXPECT_EQ(rows.rows(), 3U);
+  EXPECT_EQ(three.features(), data.train.features());
+  EXPECT_TRUE(std::equal(rows.values.begin(), rows.values.end(), all.values.begin()));
+  EXPECT_EQ(head(data.train, 99).size(), 10U);
+  const Dataset images = load_text("synthetic-images:rows=10,test_rows=0,side=7");
+  EXPECT_EQ(std::get<DenseRows>(head(images.train, 4).rows).rows(), 4U);
+  EXPECT_EQ(head(images.train, 4).classes.size(), 4U);
+}
+
+}  // namespace
+}  // namespace laconic::data

@@ -1,0 +1,542 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every problem promises, whatever the method: gradients are those of the losses, shards sum
+// to the whole, constants bound what is measured, float agrees with double, and results are a
+// function of the arguments alone. Every registered problem has a case, at least one.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <set>
+#include <thread>
+
+#include "laconic/kernels/kernels.hpp"
+#include "tests/contract/allocations.hpp"
+#include "tests/unit/problem/fixture.hpp"
+
+namespace laconic {
+namespace {
+
+using namespace testing_problem;
+
+constexpr double kUnit = 0x1p-53;       // roundoff of double
+constexpr double kFloatUnit = 0x1p-24;  // roundoff of float
+constexpr std::uint32_t kWorkers = 3;
+constexpr std::size_t kBlock = 128;  // rows whose gradients are summed in float by the networks
+
+enum class Data : std::uint8_t { kNone, kSparse, kImages };
+
+struct Case {
+  const char* spec;
+  Data data = Data::kNone;
+};
+
+const data::Dataset* dataset(Data data) {
+  static const data::Dataset sparse = sparse_data();
+  static const data::Dataset images = image_data();
+  if (data == Data::kNone) return nullptr;
+  return data == Data::kSparse ? &sparse : &images;
+}
+
+ProblemSetup setup(Data data, std::uint32_t workers) {
+  if (data == Data::kNone) return {.workers = workers, .seed = 4};
+  ProblemSetup setup = setup_of(*dataset(data), {.workers = workers});
+  setup.seed = 4;
+  return setup;
+}
+
+using Vector = std::vector<double>;
+
+double norm(const Vector& v) { return std::sqrt(oracle::inner(v, v)); }
+
+Vector difference(const Vector& a, const Vector& b) {
+  Vector out(a.size());
+  for (std::size_t j = 0; j < a.size(); ++j) out[j] = a[j] - b[j];
+  return out;
+}
+
+class ProblemContract : public testing::TestWithParam<Case> {
+ protected:
+  template <Real T>
+  [[nodiscard]] std::unique_ptr<Problem<T>> make_case(std::uint32_t workers = kWorkers) const {
+    return make<T>(GetParam().spec, setup(GetParam().data, workers));
+  }
+  // Points near the origin, of ordinary size and far away, inside the domain.
+  template <Real T>
+  [[nodiscard]] static std::vector<std::vector<T>> points(const Problem<T>& problem) {
+    std::vector<std::vector<T>> out;
+    std::uint32_t number = 0;
+    for (const double deviation : {0.05, 0.5, 0.7, 5.0}) {
+      out.push_back(point<T>(problem.layout().size(), deviation, number++));
+      problem.project(out.back());
+    }
+    return out;
+  }
+};
+
+// Central differences with steps h and 2h: their difference is 3 times the truncation error at h
+// (up to terms of h^4), and the losses carry the roundings of sums that are at most `terms` long.
+TEST_P(ProblemContract, GradientIsThatOfTheLoss) {
+  const auto problem = make_case<double>();
+  const std::size_t d = problem->layout().size();
+  for (const Vector& x : points(*problem)) {
+    for (std::uint32_t w = 0; w < kWorkers; ++w) {
+      const Vector g = gradient(*problem, w, x);
+      for (std::uint32_t direction = 0; direction < 8; ++direction) {
+        Vector u = point<double>(d, 1, 100 + direction);
+        if (direction >= 4) {  // a single coordinate
+          std::fill(u.begin(), u.end(), 0.0);
+          u[direction * 7919 % d] = 1;
+        }
+        const auto along = [&](double h) {
+          Vector y = x;
+          for (std::size_t j = 0; j < d; ++j) y[j] += h * u[j];
+          return loss(*problem, w, y);
+        };
+        const double h = 1e-5 / norm(u);
+        const double once = (along(h) - along(-h)) / (2 * h);
+        const double twice = (along(2 * h) - along(-2 * h)) / (4 * h);
+        const double largest = std::max(std::fabs(along(h)), norm(x) * norm(g));
+        const double terms = std::sqrt(static_cast<double>(d + problem->units(w))) + 10;
+        const double rounding = 4 * terms * kUnit * largest / h;
+        const double expected = oracle::inner(g, u);
+        EXPECT_NEAR(once, expected, std::fabs(once - twice) + rounding)
+            << "worker " << w << ", direction " << direction;
+      }
+    }
+  }
+}
+
+TEST_P(ProblemContract, BatchOverAllUnitsIsTheFullGradientBitForBit) {
+  const auto problem = make_case<float>();
+  for (const std::vector<float>& x : points(*problem)) {
+    for (std::uint32_t w = 0; w < kWorkers && problem->units(w) > 0; ++w) {
+      std::vector<std::uint32_t> units(problem->units(w));
+      std::iota(units.begin(), units.end(), 0U);
+      std::vector<float> g(x.size());
+      ProblemScratch<float> scratch;
+      problem->batch_gradient(w, units, x, g, scratch);
+      EXPECT_EQ(g, gradient(*problem, w, x));
+    }
+  }
+}
+
+TEST_P(ProblemContract, UnitsSumToTheFullGradient) {
+  const auto problem = make_case<double>();
+  const Vector x = points(*problem)[1];
+  for (std::uint32_t w = 0; w < kWorkers && problem->units(w) > 0; ++w) {
+    Vector mean(x.size());
+    Vector g(x.size());
+    ProblemScratch<double> scratch;
+    for (std::uint32_t unit = 0; unit < problem->units(w); ++unit) {
+      problem->batch_gradient(w, std::span(&unit, 1), x, g, scratch);
+      for (std::size_t j = 0; j < g.size(); ++j) mean[j] += g[j] / problem->units(w);
+    }
+    EXPECT_LE(relative_difference(mean, gradient(*problem, w, x)), kSumError);
+  }
+}
+
+TEST_P(ProblemContract, ShardsSumToTheWhole) {
+  const auto parts = make_case<double>(kWorkers);
+  if (parts->units(0) == 0) {
+    // Without examples the whole is the mean: its minimum and curvature are measured below.
+    EXPECT_EQ(parts->workers(), kWorkers);
+    return;
+  }
+  const auto whole = make_case<double>(1);
+  for (const Vector& x : points(*parts)) {
+    Vector g(x.size());
+    double value = 0;
+    Counts counts;
+    Counts test_counts;
+    ProblemScratch<double> scratch;
+    for (std::uint32_t w = 0; w < kWorkers; ++w) {
+      const double share = static_cast<double>(parts->units(w)) / whole->units(0);
+      value += share * loss(*parts, w, x);
+      const Vector part = gradient(*parts, w, x);
+      for (std::size_t j = 0; j < g.size(); ++j) g[j] += share * part[j];
+      const Counts train = parts->train_counts(w, x, scratch);
+      const Counts test = parts->test_counts(w, x, scratch);
+      counts.loss_sum += train.loss_sum;
+      counts.correct += train.correct;
+      counts.examples += train.examples;
+      test_counts.loss_sum += test.loss_sum;
+      test_counts.correct += test.correct;
+      test_counts.examples += test.examples;
+    }
+    const double expected = loss(*whole, 0, x);
+    EXPECT_NEAR(value, expected, kSumError * expected);
+    EXPECT_LE(relative_difference(g, gradient(*whole, 0, x)), kSumError);
+    const Counts train = whole->train_counts(0, x, scratch);
+    const Counts test = whole->test_counts(0, x, scratch);
+    EXPECT_NEAR(counts.loss_sum, train.loss_sum, kSumError * train.loss_sum);
+    EXPECT_EQ(counts.correct, train.correct);
+    EXPECT_EQ(counts.examples, dataset(GetParam().data)->train.size());
+    EXPECT_NEAR(test_counts.loss_sum, test.loss_sum, kSumError * test.loss_sum);
+    EXPECT_EQ(test_counts.correct, test.correct);
+    EXPECT_EQ(test_counts.examples, dataset(GetParam().data)->test.size());
+  }
+}
+
+// Distances from 1e-2 to 10 in random directions and along the gradient's change, which is where
+// smooth functions bend most.
+TEST_P(ProblemContract, MeasuredSmoothnessIsWithinTheConstants) {
+  const auto problem = make_case<double>();
+  const Constants& constants = problem->constants();
+  const std::size_t d = problem->layout().size();
+  const auto gradients = [&](const Vector& x) {
+    std::vector<Vector> out;
+    for (std::uint32_t w = 0; w < kWorkers; ++w) out.push_back(gradient(*problem, w, x));
+    return out;
+  };
+  const auto mean = [&](const std::vector<Vector>& all) {
+    Vector out(d);
+    for (const Vector& g : all) {
+      for (std::size_t j = 0; j < d; ++j) out[j] += g[j] / kWorkers;
+    }
+    return out;
+  };
+  double sharpest = 0;  // largest measured share of L_-
+  for (const Vector& x : points(*problem)) {
+    const auto at_x = gradients(x);
+    const oracle::Value value_x = mean_value(*problem, x);
+    Vector u = point<double>(d, 1, 55);
+    for (int trial = 0; trial < 12; ++trial) {
+      const double distance = std::pow(10.0, trial % 4 - 2) / norm(u);
+      Vector y = x;
+      for (std::size_t j = 0; j < d; ++j) y[j] += distance * u[j];
+      const Vector step = difference(y, x);
+      const double length = norm(step);
+      const auto at_y = gradients(y);
+      const Vector change = difference(mean(at_y), mean(at_x));
+      const double slack = 1e-9;  // roundings of the gradients, relative to the bounds
+      double squares = 0;
+      for (std::uint32_t w = 0; w < kWorkers; ++w) {
+        const double moved = norm(difference(at_y[w], at_x[w]));
+        squares += moved * moved / kWorkers;
+        if (!constants.l_worker.empty()) {
+          EXPECT_LE(moved, constants.l_worker[w] * length * (1 + slack) + 1e-12);
+        }
+      }
+      if (constants.l_minus) {
+        EXPECT_LE(norm(change), *constants.l_minus * length * (1 + slack) + 1e-12);
+        if (*constants.l_minus > 0) {
+          sharpest = std::max(sharpest, norm(change) / length / *constants.l_minus);
+        }
+      }
+      if (constants.l_plus) {
+        EXPECT_LE(std::sqrt(squares), *constants.l_plus * length * (1 + slack) + 1e-12);
+      }
+      if (constants.l_plus_minus) {
+        const double variance = squares - oracle::inner(change, change);
+        EXPECT_LE(variance, std::pow(*constants.l_plus_minus * length, 2) * (1 + slack) +
+                                1e-13 * squares + 1e-24);
+      }
+      if (!constants.l_coordinate.empty()) {
+        const oracle::Value value_y = mean_value(*problem, y);
+        const double bent =
+            std::fabs(value_y.loss - value_x.loss - oracle::inner(value_x.gradient, step));
+        double bound = 0;
+        for (std::size_t j = 0; j < d; ++j) {
+          bound += 0.5 * constants.l_coordinate[j] * step[j] * step[j];
+        }
+        const double rounding = 1e-13 * (std::fabs(value_x.loss) + std::fabs(value_y.loss) +
+                                         norm(value_x.gradient) * length);
+        EXPECT_LE(bent, bound * (1 + slack) + rounding);
+      }
+      if (norm(change) > 1e-12) u = change;
+    }
+  }
+  // The constants are not merely large: quadratics attain L_-, the losses with data are closest to
+  // their bound near the origin.
+  if (constants.l_minus.value_or(0) > 0) {
+    EXPECT_GT(sharpest, 0.2);
+  }
+}
+
+TEST_P(ProblemContract, NoPointIsBelowTheMinimum) {
+  const auto problem = make_case<double>();
+  const Constants& constants = problem->constants();
+  std::vector<Vector> all = points(*problem);
+  Vector start(problem->layout().size());
+  problem->initial_point(1, start);
+  all.push_back(start);
+  for (const Vector& x : all) {
+    const oracle::Value value = mean_value(*problem, x);
+    EXPECT_TRUE(std::isfinite(value.loss));
+    if (!constants.f_star) continue;
+    EXPECT_GE(value.loss, *constants.f_star);
+    if (constants.mu) {  // the PL inequality
+      EXPECT_GE(oracle::inner(value.gradient, value.gradient) * (1 + 1e-12),
+                2 * *constants.mu * (value.loss - *constants.f_star));
+    }
+  }
+}
+
+// Strongly convex where mu says so: <grad f(x) - grad f(y), x - y> >= mu |x - y|^2.
+TEST_P(ProblemContract, IsAsConvexAsMuSays) {
+  const auto problem = make_case<double>();
+  if (!problem->constants().mu) return;
+  const std::vector<Vector> all = points(*problem);
+  for (std::size_t i = 1; i < all.size(); ++i) {
+    const Vector step = difference(all[i], all[i - 1]);
+    const Vector change = difference(mean_value(*problem, all[i]).gradient,
+                                     mean_value(*problem, all[i - 1]).gradient);
+    EXPECT_GE(oracle::inner(change, step) * (1 + 1e-12),
+              *problem->constants().mu * oracle::inner(step, step));
+  }
+}
+
+// Largest sum_j |w_j| |v_j| + |b| over the outputs of a layer, for |v| given elementwise.
+Vector absolute_layer(std::span<const double> w, std::span<const double> b, const Vector& v) {
+  Vector out;
+  for (std::size_t o = 0; o * v.size() < w.size(); ++o) {
+    double sum = b.empty() ? 0 : std::fabs(b[o]);
+    for (std::size_t j = 0; j < v.size(); ++j) sum += std::fabs(w[o * v.size() + j]) * v[j];
+    out.push_back(sum);
+  }
+  return out;
+}
+
+double largest(std::span<const double> v) { return *std::max_element(v.begin(), v.end()); }
+
+// How far a gradient in float may be from the one in double at the same x. 0 for problems that sum
+// in double and round once: then the result must be the rounded double.
+//
+// Networks: a sum of k products in float errs by (k+1) u times the sum of magnitudes. Softmax
+// slopes move by at most half the largest move of a logit, then round (2u). A block of at most 128
+// rows is summed in float. Sizes are bounded by the largest element of the rows and the weights'
+// row sums. (A relu unit whose input changes sign by rounding is not covered: at these points there
+// is none.)
+double float_error(const Layout& layout, const Vector& x, const data::Dataset* dataset) {
+  const auto tensors = layout.tensors();
+  if (tensors.size() == 1 || tensors[0].name == "x" || tensors[0].shape.cols == 1) return 0;
+  const double u = kFloatUnit;
+  const auto values = [&](std::size_t t) { return view_of<double>(tensors[t], x).values; };
+  std::vector<std::uint32_t> rows(dataset->train.size());
+  std::iota(rows.begin(), rows.end(), 0U);
+  Vector input(dataset->train.features());
+  for (const Vector& row : dense(dataset->train, rows)) {
+    for (std::size_t j = 0; j < row.size(); ++j) input[j] = std::max(input[j], std::fabs(row[j]));
+  }
+  const double input_max = std::max(1.0, largest(input));
+  const auto inputs = static_cast<double>(input.size());
+  const double batch = kBlock + 4;
+  const double z1 = largest(absolute_layer(values(0), values(1), input));
+  const double e1 = (inputs + 3) * u * z1;
+  if (tensors.size() == 2) return (0.5 * e1 + 2 * u + batch * u) * input_max;
+  const Vector hidden(tensors[0].shape.rows, z1);
+  const double classes = tensors[2].shape.rows;
+  const double row_sum = largest(absolute_layer(values(2), {}, Vector(hidden.size(), 1.0)));
+  double column_sum = 0;  // of |W2|
+  for (std::size_t h = 0; h < hidden.size(); ++h) {
+    double sum = 0;
+    for (std::size_t c = 0; c < tensors[2].shape.rows; ++c) {
+      sum += std::fabs(values(2)[c * hidden.size() + h]);
+    }
+    column_sum = std::max(column_sum, sum);
+  }
+  const double z2 = largest(absolute_layer(values(2), values(3), hidden));
+  const double e2 = row_sum * e1 + (static_cast<double>(hidden.size()) + 3) * u * z2;
+  const double slope = 0.5 * e2 + 2 * u;
+  const double second = slope * std::max(1.0, z1) + e1 + batch * u * std::max(1.0, z1);
+  const double back = column_sum * (slope + (classes + 3) * u + 2 * e1 + 3 * u);
+  return std::max(second, (back + batch * u * column_sum) * input_max);
+}
+
+TEST_P(ProblemContract, FloatAgreesWithDouble) {
+  const auto in_float = make_case<float>();
+  const auto in_double = make_case<double>();
+  bool compared = false;
+  for (const std::vector<float>& x : points(*in_float)) {
+    const Vector same(x.begin(), x.end());
+    const double error = float_error(in_float->layout(), same, dataset(GetParam().data));
+    double scale = 0;
+    for (std::uint32_t w = 0; w < kWorkers; ++w) {
+      const std::vector<float> g = gradient(*in_float, w, x);
+      const Vector expected = gradient(*in_double, w, same);
+      for (std::size_t j = 0; j < g.size(); ++j) {
+        const auto value = static_cast<double>(g[j]);
+        EXPECT_NEAR(value, static_cast<double>(static_cast<float>(expected[j])),
+                    error + (error > 0 ? kFloatUnit * std::fabs(expected[j]) : 0.0))
+            << "coordinate " << j;
+        scale = std::max(scale, std::fabs(expected[j]));
+      }
+    }
+    // The bound grows with the weights; near the origin it must say something.
+    if (!compared) {
+      EXPECT_LT(error, 1e-3 * scale);
+    }
+    compared = true;
+  }
+}
+
+TEST_P(ProblemContract, SameArgumentsGiveTheSameBits) {
+  const auto first = make_case<float>();
+  const auto second = make_case<float>();
+  ProblemScratch<float> used;  // by other calls in between
+  for (const std::vector<float>& x : points(*first)) {
+    for (std::uint32_t w = 0; w < kWorkers; ++w) {
+      std::vector<float> g(x.size(), std::numeric_limits<float>::quiet_NaN());
+      std::fill(used.values.take(50000).begin(), used.values.take(50000).end(), -1.0F);
+      std::fill(used.sums.take(5000).begin(), used.sums.take(5000).end(), -1.0);
+      second->full_gradient(w, x, g, used);
+      EXPECT_EQ(g, gradient(*first, w, x));
+      EXPECT_EQ(second->loss(w, x, used), loss(*first, w, x));
+      second->noisy_gradient(8, 9, w, x, g, used);
+      std::vector<float> again(x.size());
+      ProblemScratch<float> fresh;
+      first->noisy_gradient(8, 9, w, x, again, fresh);
+      EXPECT_EQ(g, again);
+    }
+  }
+  std::vector<float> x(first->layout().size());
+  std::vector<float> y(x.size(), 1.0F);
+  first->initial_point(6, x);
+  second->initial_point(6, y);
+  EXPECT_EQ(x, y);
+}
+
+TEST_P(ProblemContract, EverySimdTargetGivesTheSameBits) {
+  const auto problem = make_case<float>();
+  const std::vector<float> x = points(*problem)[1];
+  const std::vector<float> expected = gradient(*problem, 0, x);
+  const double value = loss(*problem, 0, x);
+  for (const std::string& target : kernels::simd_targets()) {
+    kernels::force_simd_target(target);
+    EXPECT_EQ(gradient(*problem, 0, x), expected) << target;
+    EXPECT_EQ(loss(*problem, 0, x), value) << target;
+  }
+  kernels::force_simd_target("");
+}
+
+TEST_P(ProblemContract, ThreadsDoNotDisturbEachOther) {
+  const auto problem = make_case<float>();
+  const std::vector<float> x = points(*problem)[1];
+  std::vector<std::vector<float>> results(kWorkers);
+  std::vector<const Constants*> constants(kWorkers);
+  {
+    std::vector<std::jthread> threads;
+    for (std::uint32_t w = 0; w < kWorkers; ++w) {
+      threads.emplace_back([&, w] {
+        results[w] = gradient(*problem, w, x);
+        constants[w] = &problem->constants();
+      });
+    }
+  }
+  for (std::uint32_t w = 0; w < kWorkers; ++w) {
+    EXPECT_EQ(results[w], gradient(*problem, w, x));
+    EXPECT_EQ(constants[w], constants[0]);
+  }
+}
+
+TEST_P(ProblemContract, NoiseIsUnbiasedAndNamedByItsFacts) {
+  const auto problem = make_case<double>();
+  const Vector x = points(*problem)[1];
+  const Vector exact = gradient(*problem, 1, x);
+  Vector g(x.size());
+  ProblemScratch<double> scratch;
+  problem->noisy_gradient(1, 0, 1, x, g, scratch);
+  if (!problem_traits(parse_spec(GetParam().spec).value_or_throw().name).synthetic_noise) {
+    EXPECT_EQ(g, exact);
+    return;
+  }
+  constexpr std::uint32_t kRounds = 4000;
+  Vector mean(x.size());
+  Vector squares(x.size());
+  for (std::uint32_t round = 0; round < kRounds; ++round) {
+    problem->noisy_gradient(1, round, 1, x, g, scratch);
+    for (std::size_t j = 0; j < g.size(); ++j) {
+      mean[j] += (g[j] - exact[j]) / kRounds;
+      squares[j] += (g[j] - exact[j]) * (g[j] - exact[j]) / kRounds;
+    }
+  }
+  for (std::size_t j = 0; j < g.size(); ++j) {
+    EXPECT_LE(std::fabs(mean[j]), 5 * std::sqrt(squares[j] / kRounds) + 1e-12);
+  }
+  if (*std::max_element(squares.begin(), squares.end()) == 0) return;  // a deterministic variant
+  const auto differs = [&](std::uint64_t seed, std::uint32_t worker) {
+    for (std::uint32_t round = 0; round < 20; ++round) {
+      Vector other(g.size());
+      problem->noisy_gradient(1, round, 1, x, g, scratch);
+      problem->noisy_gradient(seed, round, worker, x, other, scratch);
+      if (other != g) return true;
+    }
+    return false;
+  };
+  EXPECT_TRUE(differs(2, 1));
+  EXPECT_TRUE(differs(1, 2));
+}
+
+TEST_P(ProblemContract, NothingIsAllocatedAfterWarmUp) {
+  const auto problem = make_case<float>();
+  const std::vector<float> x = points(*problem)[1];
+  std::vector<float> g(x.size());
+  std::vector<float> moved = x;
+  ProblemScratch<float> scratch;
+  const std::vector<std::uint32_t> units = {1, 0, 3, 2};
+  const auto round = [&](std::uint32_t t) {
+    for (std::uint32_t w = 0; w < kWorkers; ++w) {
+      if (problem->units(w) > 0) problem->batch_gradient(w, units, x, g, scratch);
+      problem->full_gradient(w, x, g, scratch);
+      problem->noisy_gradient(1, t, w, x, g, scratch);
+      static_cast<void>(problem->loss(w, x, scratch));
+      static_cast<void>(problem->train_counts(w, x, scratch));
+      static_cast<void>(problem->test_counts(w, x, scratch));
+      problem->project(moved);
+    }
+  };
+  round(0);
+  const std::size_t before = test::allocations();
+  round(1);
+  round(2);
+  EXPECT_EQ(test::allocations() - before, 0U);
+}
+
+const Case kCases[] = {
+    {.spec = "quadratic:d=30,s=0"},
+    {.spec = "quadratic:d=30,s=3,lambda=0.1"},
+    {.spec = "quadratic:d=17,golden=true"},
+    {.spec = "noisy-quadratic:d=40"},
+    {.spec = "noisy-quadratic:d=40,curvature=geometric,noise=every10th,batch=3"},
+    {.spec = "noisy-quadratic:d=40,curvature=check16,noise=check16"},
+    {.spec = "noisy-quadratic:d=40,noise=first,sigma=100"},
+    {.spec = "counterexample:variant=i"},
+    {.spec = "counterexample:variant=ii"},
+    {.spec = "counterexample:variant=iii,eps=0.25,batch=3"},
+    {.spec = "logistic", .data = Data::kSparse},
+    {.spec = "logistic:l2=0.3,bias=true", .data = Data::kSparse},
+    {.spec = "logistic:l2=0.3,nonconvex=0.1", .data = Data::kSparse},
+    {.spec = "softmax:l2=0.2", .data = Data::kImages},
+    {.spec = "softmax", .data = Data::kSparse},
+    {.spec = "mlp:hidden=8", .data = Data::kImages},
+    {.spec = "mlp:hidden=8,activation=tanh,l2=0.2", .data = Data::kImages},
+    {.spec = "mlp:hidden=5", .data = Data::kSparse},
+};
+
+std::string name_of(const Case& tested) {
+  std::string name = tested.spec;
+  if (tested.data == Data::kSparse) name += "_sparse";
+  if (tested.data == Data::kImages) name += "_images";
+  for (char& c : name) {
+    if (std::isalnum(static_cast<unsigned char>(c)) == 0) c = '_';
+  }
+  return name;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ProblemContract, testing::ValuesIn(kCases),
+                         [](const auto& tested) { return name_of(tested.param); });
+
+TEST(ProblemContractCases, CoverEveryRegisteredProblem) {
+  std::set<std::string> covered;
+  for (const Case& tested : kCases) {
+    covered.insert(parse_spec(tested.spec).value_or_throw().name);
+  }
+  for (const auto& method : problems<float>().methods()) {
+    EXPECT_TRUE(covered.contains(std::string(method.card->name))) << method.card->name;
+  }
+}
+
+}  // namespace
+}  // namespace laconic

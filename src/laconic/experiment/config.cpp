@@ -492,6 +492,7 @@ ParsedConfig parse_config(std::string_view text, std::string_view source,
                           const std::vector<Override>& overrides) {
   ParsedConfig out;
   out.config.source = source;
+  out.is_toml = false;
   if (text.size() > kMaxConfigBytes) {
     out.diagnostics.push_back({Severity::kError, out.config.source,
                                fmt::format("a configuration of {} bytes is too long; the limit is "
@@ -508,6 +509,7 @@ ParsedConfig parse_config(std::string_view text, std::string_view source,
                                fmt::format("not TOML: {}", shown(e.description()))});
     return out;
   }
+  out.is_toml = true;
   std::set<std::string> overridden;
   for (const Override& setting : overrides) {
     Applied applied = apply_override(root, setting);

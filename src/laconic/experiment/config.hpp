@@ -113,6 +113,7 @@ struct Override {
 struct ParsedConfig {
   Config config = {};
   Diagnostics diagnostics = {};
+  bool is_toml = true;  // false: the text is not TOML, and nothing could be read from it
 };
 inline constexpr std::size_t kMaxConfigBytes = std::size_t{1} << 20;
 [[nodiscard]] ParsedConfig parse_config(std::string_view text, std::string_view source,

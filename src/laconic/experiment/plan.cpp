@@ -228,6 +228,13 @@ class Validator {
     }
   }
 
+  static std::string_view text_of_param(const Spec& spec, std::string_view key) {
+    for (const Spec::Param& param : spec.params) {
+      if (param.key == key) return param.text;
+    }
+    return {};
+  }
+
   // What runs, but is hardly meant.
   void check_combination(std::size_t i, const Spec& aggregator, const Spec& optimizer) {
     const bool votes = aggregator.name == "vote";
@@ -237,6 +244,12 @@ class Validator {
            fmt::format("{}: a vote is a vector of signs, of which '{}' learns no scale; sgd is the "
                        "usual choice",
                        name, optimizer.name));
+    }
+    if (votes && problem_name_ == "logistic" && text_of_param(aggregator, "zero") == "pos") {
+      warn(path_of(i, "aggregator"),
+           fmt::format("{}: with zero=pos a feature that is absent from a batch drifts by one step "
+                       "per round; use vote:zero=abstain for sparse data",
+                       name));
     }
     const auto& step = pick(config_.methods[i], config_.shared, &MethodSettings::step);
     if (votes && step && step->theory) {

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// The commands of the program, one file each. Every add_ function adds its subcommand to the
+// application; when the user chose it, `chosen` becomes what has to be done.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+
+namespace laconic::cli {
+
+enum ExitCode : int { kDone = 0, kFailure = 1, kBadInput = 2, kInterrupted = 130 };
+
+using Action = std::function<int()>;  // returns the exit code
+
+void add_run(CLI::App& app, Action& chosen);
+void add_validate(CLI::App& app, Action& chosen);
+void add_list(CLI::App& app, Action& chosen);
+void add_describe(CLI::App& app, Action& chosen);
+void add_data(CLI::App& app, Action& chosen);
+
+}  // namespace laconic::cli

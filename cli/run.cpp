@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: Apache-2.0
+// laconic run: trains, on threads of this process or as one of several MPI processes.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <thread>
+
+#include "cli/commands.hpp"
+#include "cli/output.hpp"
+#include "cli/progress.hpp"
+#include "cli/ranking.hpp"
+#include "cli/session.hpp"
+#include "cli/terminal.hpp"
+#include "laconic/base/error.hpp"
+#include "laconic/comm/transports.hpp"
+#include "laconic/experiment/records.hpp"
+#include "laconic/experiment/run.hpp"
+
+namespace laconic::cli {
+namespace {
+
+using experiment::Experiment;
+using experiment::Plan;
+using experiment::RecordFile;
+using experiment::Summary;
+
+struct Options {
+  Source source = {};
+  std::string out = {};
+  std::optional<std::uint64_t> seed = {};
+  std::optional<std::uint32_t> ranks = {};
+  bool force = false;
+  bool quiet = false;
+  bool json = false;
+};
+
+std::atomic<bool> stop_wanted{false};  // NOLINT: a signal handler reaches nothing else
+static_assert(std::atomic<bool>::is_always_lock_free);
+
+// The first signal asks for an orderly end, the second one ends the process.
+extern "C" void ask_to_stop(int number) {
+  stop_wanted.store(true);
+  static_cast<void>(std::signal(number, SIG_DFL));
+}
+
+void listen_to_signals() {
+  static_cast<void>(std::signal(SIGINT, ask_to_stop));
+  static_cast<void>(std::signal(SIGTERM, ask_to_stop));
+}
+
+std::uint32_t default_ranks(const Plan& plan) {
+  return std::min(experiment::fewest_workers(plan), std::max(1U, std::thread::hardware_concurrency()));
+}
+
+std::filesystem::path folder_of(const Options& options, const Plan& plan) {
+  return options.out.empty() ? std::filesystem::path("out") / plan.name
+                             : std::filesystem::path(options.out);
+}
+
+// Empty if that many ranks can run the plan.
+std::string ranks_problem(std::uint32_t ranks, const Plan& plan, std::string_view option) {
+  const std::uint32_t most = experiment::fewest_workers(plan);
+  if (ranks <= most) return {};
+  return fmt::format("{}: {} ranks are more than the {} workers; use at most {}", option, ranks,
+                     most, most);
+}
+
+// What is shown and written on rank 0.
+class Front {
+ public:
+  Front(const Options& options, const Plan& plan, const experiment::RunFacts& facts)
+      : options_(options),
+        folder_(folder_of(options, plan)),
+        file_(folder_, plan, facts),
+        progress_(options.quiet || options.json ? make_silence()
+                                                : make_progress(terminal_of_stdout(), plan)),
+        observer_(file_, *progress_) {}
+
+  [[nodiscard]] experiment::Observer& observer() { return observer_; }
+
+  void finish(const Plan& plan, const Summary& summary) {
+    progress_.reset();  // the live table is complete before anything follows it
+    file_.write_summary(summary);
+    if (options_.json) {
+      print_out(summary_json(plan, summary));
+      return;
+    }
+    print_out((options_.quiet ? "" : "\n") + ranking_text(summary));
+    if (!options_.quiet) {
+      print_out(fmt::format("records: {}\n", (folder_ / "records.jsonl").string()));
+    }
+  }
+
+ private:
+  const Options& options_;
+  std::filesystem::path folder_;
+  RecordFile file_;
+  std::unique_ptr<experiment::Observer> progress_;
+  Both observer_;
+};
+
+int exit_code(const Summary& summary) {
+  if (summary.interrupted) {
+    print_errors("interrupted; what was done so far is written");
+    return kInterrupted;
+  }
+  if (experiment::has_failed(summary)) {
+    print_errors("a method diverged; a smaller step may help, allow_divergence = true accepts it");
+    return kFailure;
+  }
+  return kDone;
+}
+
+// One rank's part. `front` is null on all ranks but 0.
+Summary run_rank(const Experiment& experiment, Communicator& comm, Front* front) {
+  const auto silence = make_silence();
+  return experiment::run(experiment, comm, front != nullptr ? front->observer() : *silence);
+}
+
+int run_on_threads_here(const Options& options, const Plan& plan) {
+  const std::uint32_t ranks = options.ranks.value_or(default_ranks(plan));
+  const std::string problem = ranks_problem(ranks, plan, "--ranks");
+  const std::string output = experiment::output_problem(folder_of(options, plan), options.force);
+  if (!problem.empty()) print_errors(problem);
+  if (!output.empty()) print_errors(output);
+  if (!problem.empty() || !output.empty()) return kBadInput;
+
+  const Experiment experiment(plan);
+  listen_to_signals();
+  std::optional<Summary> summary;
+  std::optional<Front> front;
+  front.emplace(options, experiment.plan(), experiment::RunFacts{ranks, "threads"});
+  run_on_threads(
+      ranks,
+      [&](Communicator& comm) {
+        const bool first = comm.rank() == 0;
+        Summary result = run_rank(experiment, comm, first ? &*front : nullptr);
+        if (first) summary = std::move(result);
+      },
+      &stop_wanted);
+  front->finish(experiment.plan(), *summary);
+  return exit_code(*summary);
+}
+
+// The text of the first rank that has one, the same on all ranks.
+std::string first_problem(Communicator& comm, std::uint32_t phase, std::string_view mine) {
+  Gathered all;
+  comm.all_gather({0, phase}, std::as_bytes(std::span(mine)), all);
+  for (std::uint32_t rank = 0; rank < comm.size(); ++rank) {
+    const auto part = all.part(rank);
+    if (part.empty()) continue;
+    std::string text(part.size(), '\0');
+    std::transform(part.begin(), part.end(), text.begin(),
+                   [](std::byte b) { return static_cast<char>(b); });
+    return text;
+  }
+  return {};
+}
+
+// Runs `work` and turns what a user can cause into text.
+template <class Work>
+std::string problem_of(Work work) {
+  try {
+    return work();
+  } catch (const ConfigError& e) {
+    return e.what();
+  }
+}
+
+// All ranks go on, or all throw the same ConfigError.
+template <class Work>
+void agree(Communicator& comm, std::uint32_t phase, Work work) {
+  const std::string problem = first_problem(comm, phase, problem_of(work));
+  if (!problem.empty()) throw ConfigError(problem);
+}
+
+std::string different_plan(Communicator& comm, const Plan& plan) {
+  const std::string mine = experiment::plan_json(plan);
+  const auto bytes = std::as_bytes(std::span(mine));
+  std::vector<std::byte> of_first(bytes.begin(), bytes.end());
+  comm.broadcast({0, 0}, 0, of_first);
+  if (std::equal(of_first.begin(), of_first.end(), bytes.begin(), bytes.end())) return {};
+  return fmt::format("rank {} reads another configuration than rank 0; give all ranks the same file",
+                     comm.rank());
+}
+
+Summary run_as_mpi_rank(const Options& options, const Plan& plan, Communicator& comm) {
+  agree(comm, 1, [&] { return different_plan(comm, plan); });
+  agree(comm, 2, [&] {
+    if (options.ranks) return std::string("--ranks is for threads; mpirun -n sets the ranks");
+    return ranks_problem(comm.size(), plan, "mpirun -n");
+  });
+  const bool first = comm.rank() == 0;
+  agree(comm, 3, [&] {
+    return first ? experiment::output_problem(folder_of(options, plan), options.force)
+                 : std::string();
+  });
+  std::optional<Experiment> experiment;
+  agree(comm, 4, [&] {
+    experiment.emplace(plan);
+    return std::string();
+  });
+  std::optional<Front> front;
+  agree(comm, 5, [&] {
+    if (first) {
+      front.emplace(options, experiment->plan(), experiment::RunFacts{comm.size(), "mpi"});
+    }
+    return std::string();
+  });
+  listen_to_signals();
+  Summary summary = run_rank(*experiment, comm, first ? &*front : nullptr);
+  if (first) front->finish(experiment->plan(), summary);
+  return summary;
+}
+
+int run_under_mpi(const Options& options) {
+  const Checked checked = check(options.source);
+  const bool valid = !experiment::has_errors(checked.diagnostics);
+  int code = kDone;
+  bool first = true;
+  const auto body = [&](Communicator& comm) {
+    first = comm.rank() == 0;
+    const std::string refused = first_problem(comm, 6, valid ? "" : "refused");
+    if (first) print_diagnostics(checked.diagnostics);
+    if (!refused.empty()) {
+      code = kBadInput;
+      return;
+    }
+    const Summary summary = run_as_mpi_rank(options, checked.plan, comm);
+    if (first) {
+      code = exit_code(summary);
+    } else {
+      code = summary.interrupted ? kInterrupted
+                                 : (experiment::has_failed(summary) ? kFailure : kDone);
+    }
+  };
+  try {
+    run_on_mpi(
+        body, [](std::string_view why) { print_errors(why); }, &stop_wanted);
+  } catch (const ConfigError& e) {  // the same on all ranks
+    if (first) print_errors(e.what());
+    return kBadInput;
+  }
+  return code;
+}
+
+int run(Options options) {
+  if (options.seed) options.source.settings.push_back(fmt::format("seed={}", *options.seed));
+  if (started_by_mpi()) return run_under_mpi(options);
+  const Checked checked = check(options.source);
+  print_diagnostics(checked.diagnostics);
+  if (experiment::has_errors(checked.diagnostics)) return kBadInput;
+  return run_on_threads_here(options, checked.plan);
+}
+
+}  // namespace
+
+void add_run(CLI::App& app, Action& chosen) {
+  auto options = std::make_shared<Options>();  // lives as long as the application's callbacks
+  CLI::App* command =
+      app.add_subcommand("run", "Train the methods of a configuration and compare them");
+  command->add_option("FILE", options->source.file, "Configuration (docs/configuration.md)")
+      ->required();
+  command->add_option("--out", options->out, "Folder for the records; default: out/NAME")
+      ->type_name("DIR");
+  command
+      ->add_option("--set", options->source.settings,
+                   "Change a setting: rounds=10, network.latency=5ms, method.1.step=0.2")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false)
+      ->take_all();
+  command->add_option("--seed", options->seed, "Same as --set seed=N")
+      ->type_name("N")
+      ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{INT64_MAX}));
+  command
+      ->add_option("--ranks", options->ranks,
+                   "Threads to spread the workers over; the results do not depend on it")
+      ->type_name("N")
+      ->check(CLI::Range(1U, 4096U));
+  command->add_flag("--force", options->force, "Replace the records of an earlier run");
+  command->add_flag("--quiet", options->quiet, "Show the ranking only");
+  command->add_flag("--json", options->json, "Print summary.json and nothing else");
+  command->callback([options, &chosen] { chosen = [options] { return run(*options); }; });
+}
+
+}  // namespace laconic::cli

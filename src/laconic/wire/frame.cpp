@@ -44,11 +44,11 @@ void end_frame(std::size_t token, std::vector<std::byte>& out) {
 Status take_frame(Bytes& rest, Frame& frame) {
   WireReader reader(rest);
   const std::uint32_t magic = reader.u32();
-  if (reader.ok() && magic != kMagic) reader.fail(Fault::kBadMagic, magic, kMagic);
+  if (reader.ok() && magic != kMagic) reader.fail_at(0, Fault::kBadMagic, magic, kMagic);
   const std::uint8_t version = reader.u8();
-  if (reader.ok() && version != kVersion) reader.fail(Fault::kBadVersion, version, kVersion);
+  if (reader.ok() && version != kVersion) reader.fail_at(4, Fault::kBadVersion, version, kVersion);
   const std::uint8_t kind = reader.u8();
-  if (reader.ok() && !is_known(static_cast<Kind>(kind))) reader.fail(Fault::kBadKind, kind);
+  if (reader.ok() && !is_known(static_cast<Kind>(kind))) reader.fail_at(5, Fault::kBadKind);
   FrameHeader header;
   header.kind = static_cast<Kind>(kind);
   header.mode = reader.u8();

@@ -166,7 +166,7 @@ void read_values(ValueFormat format, WireReader& reader, std::span<T> out) {
   }
   for (std::size_t i = 0; i < out.size(); ++i) {
     if (!std::isfinite(out[i])) {
-      reader.fail(Fault::kNonFinite, start + i * width);
+      reader.fail_at(start + i * width, Fault::kNonFinite);
       return;
     }
   }
@@ -179,7 +179,20 @@ void read_plane(WireReader& reader, std::size_t bits, std::span<std::uint64_t> w
   reader.words(words);
   if (!reader.ok() || bits % 64 == 0) return;
   const std::uint64_t padding = words.back() >> (bits % 64);
-  if (padding != 0) reader.fail(Fault::kNonZeroPadding, padding);
+  if (padding != 0) {
+    reader.fail_at(reader.position() - sizeof(std::uint64_t), Fault::kNonZeroPadding);
+  }
+}
+
+void read_masked_signs(WireReader& reader, std::size_t bits, MaskedSigns out) {
+  read_plane(reader, bits, out.mask);
+  const std::size_t start = reader.position();
+  read_plane(reader, bits, out.signs);
+  for (std::size_t w = 0; w < out.signs.size() && reader.ok(); ++w) {
+    if ((out.signs[w] & ~out.mask[w]) != 0) {
+      reader.fail_at(start + w * sizeof(std::uint64_t), Fault::kBadValue);
+    }
+  }
 }
 
 }  // namespace laconic::wire

@@ -39,5 +39,12 @@ void read_values(ValueFormat format, WireReader& reader, std::span<T> out);
 // Reads words_for(bits) words; fails with kNonZeroPadding when a bit behind the last coordinate is
 // set.
 void read_plane(WireReader& reader, std::size_t bits, std::span<std::uint64_t> words);
+// Reads a mask plane and then a sign plane, each as read_plane does; fails with kBadValue when a
+// sign bit is set where the mask is 0.
+struct MaskedSigns {
+  std::span<std::uint64_t> mask = {};
+  std::span<std::uint64_t> signs = {};
+};
+void read_masked_signs(WireReader& reader, std::size_t bits, MaskedSigns out);
 
 }  // namespace laconic::wire

@@ -66,7 +66,12 @@ void WireReader::words(std::span<std::uint64_t> out) {
 }
 
 void WireReader::fail(Fault fault, std::uint64_t value, std::uint64_t expected) {
-  if (ok()) status_ = Status(fault, position_, value, expected);
+  fail_at(position_, fault, value, expected);
+}
+
+void WireReader::fail_at(std::size_t position, Fault fault, std::uint64_t value,
+                         std::uint64_t expected) {
+  if (ok()) status_ = Status(fault, position, value, expected);
 }
 
 Status WireReader::finish() {

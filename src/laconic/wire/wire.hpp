@@ -55,6 +55,9 @@ class WireReader {
   [[nodiscard]] std::size_t remaining() const { return bytes_.size() - position_; }
   // Records the first fault, at the current position. Later faults are ignored.
   void fail(Fault fault, std::uint64_t value = 0, std::uint64_t expected = 0);
+  // The same for something that was read already: names the position where it starts.
+  void fail_at(std::size_t position, Fault fault, std::uint64_t value = 0,
+               std::uint64_t expected = 0);
   [[nodiscard]] bool ok() const { return static_cast<bool>(status_); }
   [[nodiscard]] Status status() const { return status_; }
   // The status, or kTrailingBytes when bytes are left over.

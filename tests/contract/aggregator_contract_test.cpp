@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every aggregator promises, over the whole registry: the same bits on all ranks and for every
+// number of ranks, reported bytes equal to what the communicator carried, the reference direction
+// where there is one, and no allocation after warm-up. Also the adversaries.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "laconic/aggregate/adversary.hpp"
+#include "laconic/rng/stream.hpp"
+#include "tests/contract/allocations.hpp"
+#include "tests/support/aggregate_loop.hpp"
+
+namespace laconic {
+namespace {
+
+using test::LoopSetup;
+using test::run_loop;
+
+std::vector<std::string> specs() {
+  std::vector<std::string> out;
+  for (const auto& method : aggregators<float>().methods()) {
+    const std::string name(method.card->name);
+    if (name == "krum") {
+      out.emplace_back("krum:f=1");
+    } else if (method.card->inner_kind.empty()) {
+      out.push_back(name);
+    } else {
+      for (const auto& inner : compressors<float>().methods())
+        out.push_back(name + ":" + std::string(inner.card->name));
+    }
+  }
+  for (const char* more :
+       {"vote:beta=0.9", "vote:zero=abstain,tie=zero", "vote:zero=random,tie=random",
+        "vote:shards=2", "dense:wire=bf16", "dense:wire=f16", "dense:shards=3",
+        "ef:two_way=false:sign", "ef:sign:block=64"}) {
+    out.emplace_back(more);
+  }
+  return out;
+}
+
+std::string test_name(const testing::TestParamInfo<std::string>& info) {
+  std::string name = info.param;
+  for (char& c : name) {
+    if (std::isalnum(static_cast<unsigned char>(c)) == 0) c = '_';
+  }
+  return name;
+}
+
+template <Real T>
+LoopSetup<T> setup_of(std::uint32_t ranks, std::uint32_t rounds) {
+  LoopSetup<T> setup;
+  setup.layout = Layout({{.name = "w", .shape = {13, 17}},
+                         {.name = "b", .shape = {1, 7}},
+                         {.name = "v", .shape = {1, 1}},
+                         {.name = "u", .shape = {40, 10}}});
+  setup.workers = 5;
+  setup.ranks = ranks;
+  setup.rounds = rounds;
+  setup.step_size = [](std::uint32_t t) { return 0.1 / std::sqrt(1.0 + t); };
+  setup.x0.assign(setup.layout.size(), T{1});
+  setup.gradient = [](std::uint32_t worker, std::uint32_t round, std::span<const T> x,
+                      std::span<T> g) {
+    rng::fill_normal(rng::Stream(1, {rng::Purpose::kTest, worker, round, 0}), {}, g);
+    for (std::size_t i = 0; i < g.size(); ++i) g[i] += x[i];
+  };
+  return setup;
+}
+
+class AggregatorContract : public testing::TestWithParam<std::string> {};
+
+template <Real T>
+void check_ranks(const std::string& spec) {
+  const auto one = run_loop<T>(spec, setup_of<T>(1, 20));
+  for (const std::uint32_t ranks : {2U, 3U, 5U}) {
+    const auto many = run_loop<T>(spec, setup_of<T>(ranks, 20));
+    EXPECT_TRUE(many.replicas_equal) << ranks;
+    EXPECT_EQ(one.directions, many.directions) << ranks;
+    EXPECT_EQ(one.uplink, many.uplink);
+    EXPECT_EQ(one.downlink, many.downlink);
+    EXPECT_EQ(one.link_bytes, many.link_bytes);
+    EXPECT_EQ(one.latency_steps, many.latency_steps);
+    EXPECT_EQ(many.refused, 0U);
+    EXPECT_EQ(many.traffic.sent_bytes + many.traffic.self_bytes,
+              many.uplink.frame_bytes + many.downlink.frame_bytes / 5 * ranks);
+    EXPECT_EQ(many.traffic.sent_bytes, many.traffic.received_bytes);
+  }
+}
+
+TEST_P(AggregatorContract, GivesTheSameBitsOnEveryRankForEveryNumberOfRanksInFloat) {
+  check_ranks<float>(GetParam());
+}
+TEST_P(AggregatorContract, GivesTheSameBitsOnEveryRankForEveryNumberOfRanksInDouble) {
+  check_ranks<double>(GetParam());
+}
+
+TEST_P(AggregatorContract, PointsDownhillOnAnEasyQuadratic) {
+  auto setup = setup_of<double>(1, 400);
+  setup.gradient = [](std::uint32_t, std::uint32_t, std::span<const double> x,
+                      std::span<double> g) { std::copy(x.begin(), x.end(), g.begin()); };
+  const auto result = run_loop<double>(GetParam(), setup);
+  double norm2 = 0;
+  for (const double value : result.x) norm2 += value * value;
+  EXPECT_LT(norm2, 0.02 * static_cast<double>(result.x.size()));
+}
+
+TEST_P(AggregatorContract, DoesNotAllocateAfterWarmUp) {
+  const auto setup = setup_of<float>(1, 1);
+  const auto comm = make_self_communicator();
+  const auto aggregator =
+      aggregators<float>().make(test::canonical_aggregator(GetParam()),
+                                {.layout = &setup.layout, .workers = 5, .mine = {0, 5}, .seed = 1});
+  std::vector<std::vector<float>> gradients(5, std::vector<float>(setup.layout.size(), 0.25F));
+  std::vector<WorkerGradient<float>> views;
+  for (std::uint32_t w = 0; w < 5; ++w) views.push_back({.worker = w, .values = gradients[w]});
+  std::vector<float> direction(setup.layout.size());
+  const auto round = [&](std::uint32_t t) {
+    aggregator->aggregate({.index = t, .step_size = 0.1, .previous_step_size = 0.1}, views,
+                          direction, *comm);
+  };
+  for (std::uint32_t t = 0; t < 3; ++t) round(t);
+  const auto before = test::allocations();
+  for (std::uint32_t t = 3; t < 10; ++t) round(t);
+  EXPECT_EQ(test::allocations() - before, 0U);
+}
+
+INSTANTIATE_TEST_SUITE_P(Registry, AggregatorContract, testing::ValuesIn(specs()), test_name);
+
+TEST(Dense, IsTheMeanRoundedOnce) {
+  auto setup = setup_of<float>(2, 1);
+  const auto result = run_loop<float>("dense", setup);
+  std::vector<double> mean(setup.layout.size(), 0.0);
+  for (std::uint32_t w = 0; w < 5; ++w) {
+    std::vector<float> g(setup.layout.size());
+    setup.gradient(w, 0, setup.x0, g);
+    for (std::size_t i = 0; i < g.size(); ++i) mean[i] += static_cast<double>(g[i]);
+  }
+  for (std::size_t i = 0; i < mean.size(); ++i)
+    EXPECT_EQ(result.directions[0][i], static_cast<float>(mean[i] * (1.0 / 5.0)));
+}
+
+TEST(Dense, FastSumsAreCloseToTheMean) {
+  const auto exact = run_loop<float>("dense", setup_of<float>(3, 1));
+  const auto fast = run_loop<float>("dense:sum=fast", setup_of<float>(3, 1));
+  for (std::size_t i = 0; i < exact.x.size(); ++i)
+    EXPECT_NEAR(fast.directions[0][i], exact.directions[0][i], 1e-5);
+  EXPECT_EQ(fast.uplink.payload_bits, exact.uplink.payload_bits);
+  EXPECT_EQ(fast.latency_steps, 8U);
+}
+
+TEST(Dense, SixteenBitWiresHalveTheTraffic) {
+  const auto full = run_loop<float>("dense", setup_of<float>(1, 1));
+  const auto half = run_loop<float>("dense:wire=bf16", setup_of<float>(1, 1));
+  EXPECT_EQ(2 * half.uplink.payload_bits, full.uplink.payload_bits);
+  EXPECT_EQ(2 * half.downlink.payload_bits, full.downlink.payload_bits);
+}
+
+// A naive Multi-Krum in double, from signsgd.md 2.11.
+std::vector<double> krum_oracle(const std::vector<std::vector<double>>& g, std::size_t f,
+                                bool squared) {
+  const std::size_t n = g.size();
+  std::vector<std::pair<double, std::size_t>> scores;
+  for (std::size_t i = 0; i < n; ++i) {
+    std::vector<double> distances;
+    for (std::size_t j = 0; j < n; ++j) {
+      if (j == i) continue;
+      double sum = 0;
+      for (std::size_t k = 0; k < g[i].size(); ++k)
+        sum += (g[i][k] - g[j][k]) * (g[i][k] - g[j][k]);
+      distances.push_back(squared ? sum : std::sqrt(sum));
+    }
+    std::sort(distances.begin(), distances.end());
+    double score = 0;
+    for (std::size_t k = 0; k < n - f - 2; ++k) score += distances[k];
+    scores.emplace_back(score, i);
+  }
+  std::sort(scores.begin(), scores.end());
+  std::vector<double> mean(g[0].size(), 0.0);
+  for (std::size_t r = 0; r < n - f; ++r) {
+    for (std::size_t k = 0; k < mean.size(); ++k)
+      mean[k] += g[scores[r].second][k] / static_cast<double>(n - f);
+  }
+  return mean;
+}
+
+TEST(Krum, MatchesTheOracleAndIgnoresOutliers) {
+  for (const bool squared : {false, true}) {
+    for (std::uint32_t round = 0; round < 10; ++round) {
+      LoopSetup<double> setup;
+      setup.layout = test::flat_layout(50);
+      setup.workers = 7;
+      setup.ranks = 2;
+      std::vector<std::vector<double>> g(7, std::vector<double>(50));
+      for (std::uint32_t w = 0; w < 7; ++w) {
+        rng::fill_normal(rng::Stream(4, {rng::Purpose::kTest, w, round, 0}), {.mean = 1},
+                         std::span<double>(g[w]));
+        if (w < 2) {
+          for (double& value : g[w]) value *= -100;
+        }
+      }
+      setup.gradient = [&g](std::uint32_t worker, std::uint32_t, auto, std::span<double> out) {
+        std::copy(g[worker].begin(), g[worker].end(), out.begin());
+      };
+      const auto result = run_loop<double>(squared ? "krum:f=2,squared=true" : "krum:f=2", setup);
+      const auto expected = krum_oracle(g, 2, squared);
+      for (std::size_t i = 0; i < 50; ++i) {
+        EXPECT_NEAR(result.directions[0][i], expected[i], 1e-12);
+        EXPECT_GT(result.directions[0][i], -3.0);
+      }
+    }
+  }
+}
+
+TEST(Krum, WithoutFaultyWorkersIsTheMean) {
+  EXPECT_EQ(run_loop<float>("krum:f=0", setup_of<float>(2, 5)).x,
+            run_loop<float>("dense", setup_of<float>(2, 5)).x);
+}
+
+std::vector<double> corrupted(const std::string& spec, std::uint32_t worker, std::uint32_t round,
+                              std::vector<double> g) {
+  Catalog catalog;
+  add_adversary_cards(catalog);
+  const Spec canonical = catalog.canonical(parse_spec(spec).value_or_throw(), "adversary");
+  const auto adversary = adversaries<double>().make(
+      canonical, {.dim = g.size(), .workers = 4, .mine = {0, 4}, .seed = 9});
+  const std::vector<double> truth = {5, -6};
+  adversary->corrupt({.round = {.index = round}, .worker = worker, .true_gradient = truth}, g);
+  return g;
+}
+
+TEST(Adversary, EachReplacesTheGradientAsItsCardSays) {
+  const std::vector<double> g = {2, -3};
+  EXPECT_EQ(corrupted("invert", 0, 0, g), (std::vector<double>{-2, 3}));
+  EXPECT_EQ(corrupted("zero-pos", 0, 0, g), (std::vector<double>{1, 1}));
+  EXPECT_EQ(corrupted("oracle", 0, 0, g), (std::vector<double>{-5, 6}));
+  EXPECT_EQ(corrupted("scale", 0, 0, g), (std::vector<double>{-20, 30}));
+  EXPECT_EQ(corrupted("scale:factor=2", 0, 0, g), (std::vector<double>{4, -6}));
+  const auto gaussian = corrupted("gaussian:deviation=3", 0, 0, std::vector<double>(20000, 7.0));
+  double sum2 = 0;
+  for (const double value : gaussian) sum2 += value * value;
+  EXPECT_NEAR(sum2 / 20000, 9.0, 5 * 9.0 * std::sqrt(2.0 / 20000));
+  const auto random = corrupted("random", 0, 0, std::vector<double>(20000, 7.0));
+  EXPECT_NEAR(static_cast<double>(std::count(random.begin(), random.end(), 1.0)), 10000, 5 * 71);
+  EXPECT_EQ(std::count(random.begin(), random.end(), 1.0) +
+                std::count(random.begin(), random.end(), -1.0),
+            20000);
+}
+
+TEST(Adversary, StaleSendsTheGradientOfLagRoundsAgo) {
+  Catalog catalog;
+  add_adversary_cards(catalog);
+  const Spec canonical = catalog.canonical(parse_spec("stale:lag=3").value_or_throw(), "adversary");
+  const auto adversary =
+      adversaries<double>().make(canonical, {.dim = 1, .workers = 1, .mine = {0, 1}, .seed = 9});
+  for (std::uint32_t t = 0; t < 20; ++t) {
+    std::vector<double> g = {static_cast<double>(t)};
+    adversary->corrupt({.round = {.index = t}, .worker = 0}, g);
+    EXPECT_EQ(g[0], t < 3 ? 0.0 : t - 3.0);
+  }
+}
+
+TEST(Adversary, TheFirstCountWorkersLie) {
+  Catalog catalog;
+  add_adversary_cards(catalog);
+  const Spec canonical =
+      catalog.canonical(parse_spec("invert:count=2").value_or_throw(), "adversary");
+  const auto adversary =
+      adversaries<float>().make(canonical, {.dim = 1, .workers = 4, .mine = {0, 4}, .seed = 9});
+  EXPECT_TRUE(adversary->corrupts(0));
+  EXPECT_TRUE(adversary->corrupts(1));
+  EXPECT_FALSE(adversary->corrupts(2));
+  EXPECT_FALSE(adversary->needs_true_gradient());
+}
+
+}  // namespace
+}  // namespace laconic

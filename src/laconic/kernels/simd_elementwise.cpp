@@ -23,6 +23,8 @@ void axpy(T a, const T* x, T* y, std::size_t size) {
   const auto va = hn::Set(d, a);
   std::size_t i = 0;
   for (; i + lanes <= size; i += lanes) {
+    prefetch(x + i, lanes * sizeof(T));
+    prefetch(y + i, lanes * sizeof(T));
     hn::StoreU(hn::Add(hn::LoadU(d, y + i), hn::Mul(va, hn::LoadU(d, x + i))), d, y + i);
   }
   for (; i < size; ++i) y[i] = y[i] + a * x[i];
@@ -34,7 +36,10 @@ void scale(T a, T* x, std::size_t size) {
   const std::size_t lanes = hn::MaxLanes(d);
   const auto va = hn::Set(d, a);
   std::size_t i = 0;
-  for (; i + lanes <= size; i += lanes) hn::StoreU(hn::Mul(va, hn::LoadU(d, x + i)), d, x + i);
+  for (; i + lanes <= size; i += lanes) {
+    prefetch(x + i, lanes * sizeof(T));
+    hn::StoreU(hn::Mul(va, hn::LoadU(d, x + i)), d, x + i);
+  }
   for (; i < size; ++i) x[i] = a * x[i];
 }
 
@@ -44,6 +49,8 @@ void add(const T* x, T* y, std::size_t size) {
   const std::size_t lanes = hn::MaxLanes(d);
   std::size_t i = 0;
   for (; i + lanes <= size; i += lanes) {
+    prefetch(x + i, lanes * sizeof(T));
+    prefetch(y + i, lanes * sizeof(T));
     hn::StoreU(hn::Add(hn::LoadU(d, y + i), hn::LoadU(d, x + i)), d, y + i);
   }
   for (; i < size; ++i) y[i] = y[i] + x[i];
@@ -57,6 +64,8 @@ void axpby(T a, const T* x, T b, T* y, std::size_t size) {
   const auto vb = hn::Set(d, b);
   std::size_t i = 0;
   for (; i + lanes <= size; i += lanes) {
+    prefetch(x + i, lanes * sizeof(T));
+    prefetch(y + i, lanes * sizeof(T));
     const auto kept = hn::Mul(vb, hn::LoadU(d, y + i));
     hn::StoreU(hn::Add(kept, hn::Mul(va, hn::LoadU(d, x + i))), d, y + i);
   }

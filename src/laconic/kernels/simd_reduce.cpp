@@ -25,6 +25,7 @@ HWY_INLINE T magnitude_of(T value) {
 template <class T>
 struct Value {
   const T* x;
+  HWY_INLINE void prefetch_block(std::size_t i) const { prefetch(x + i, kSumLanes * sizeof(T)); }
   HWY_INLINE Wide vector(std::size_t i) const { return load_wide(x + i); }
   HWY_INLINE double scalar(std::size_t i) const { return static_cast<double>(x[i]); }
 };
@@ -32,6 +33,7 @@ struct Value {
 template <class T>
 struct Magnitude {
   const T* x;
+  HWY_INLINE void prefetch_block(std::size_t i) const { prefetch(x + i, kSumLanes * sizeof(T)); }
   HWY_INLINE Wide vector(std::size_t i) const { return hn::Abs(load_wide(x + i)); }
   HWY_INLINE double scalar(std::size_t i) const { return magnitude_of(static_cast<double>(x[i])); }
 };
@@ -40,6 +42,10 @@ template <class T>
 struct Product {
   const T* x;
   const T* y;
+  HWY_INLINE void prefetch_block(std::size_t i) const {
+    prefetch(x + i, kSumLanes * sizeof(T));
+    prefetch(y + i, kSumLanes * sizeof(T));
+  }
   HWY_INLINE Wide vector(std::size_t i) const {
     return hn::Mul(load_wide(x + i), load_wide(y + i));
   }
@@ -51,6 +57,7 @@ struct Product {
 template <class T>
 struct Square {
   const T* x;
+  HWY_INLINE void prefetch_block(std::size_t i) const { prefetch(x + i, kSumLanes * sizeof(T)); }
   HWY_INLINE Wide vector(std::size_t i) const {
     const Wide v = load_wide(x + i);
     return hn::Mul(v, v);
@@ -85,6 +92,7 @@ T absmax(const T* x, std::size_t size) {
   auto largest1 = hn::Zero(d);
   std::size_t i = 0;
   for (; i + 2 * kLanes <= size; i += 2 * kLanes) {
+    prefetch(x + i, 2 * kLanes * sizeof(T));
     largest0 = hn::Max(largest0, hn::Abs(hn::LoadU(d, x + i)));
     largest1 = hn::Max(largest1, hn::Abs(hn::LoadU(d, x + i + kLanes)));
   }
@@ -109,6 +117,7 @@ bool all_finite(const T* x, std::size_t size) {
   const auto limit = hn::Set(d, kInfinity);
   std::size_t i = 0;
   for (; i + kBlock <= size; i += kBlock) {
+    prefetch(x + i, kBlock * sizeof(T));
     auto finite = hn::Lt(hn::Abs(hn::LoadU(d, x + i)), limit);
     for (std::size_t k = 1; k < 8; ++k) {
       finite = hn::And(finite, hn::Lt(hn::Abs(hn::LoadU(d, x + i + k * kLanes)), limit));

@@ -37,6 +37,7 @@ void pack(const T* x, std::size_t size, std::uint64_t* signs) {
   const auto zero = hn::Zero(d);
   std::size_t i = 0;
   for (; i + kWordBits <= size; i += kWordBits) {
+    prefetch(x + i, kWordBits * sizeof(T));
     std::uint64_t word = 0;
     for (std::size_t k = 0; k < kWordBits; k += kLanesOf<T>) {
       word |= bits_of_mask(d, hn::Lt(hn::LoadU(d, x + i + k), zero)) << k;
@@ -55,6 +56,7 @@ void pack_with_mask(const T* x, std::size_t size, std::uint64_t* signs, std::uin
   const auto zero = hn::Zero(d);
   std::size_t i = 0;
   for (; i + kWordBits <= size; i += kWordBits) {
+    prefetch(x + i, kWordBits * sizeof(T));
     std::uint64_t negative = 0;
     std::uint64_t zeros = 0;
     for (std::size_t k = 0; k < kWordBits; k += kLanesOf<T>) {
@@ -83,6 +85,7 @@ void unpack(const std::uint64_t* signs, T magnitude, T* y, std::size_t size) {
   const auto negative = hn::Set(d, -magnitude);
   std::size_t i = 0;
   for (; i + kWordBits <= size; i += kWordBits) {
+    prefetch(y + i, kWordBits * sizeof(T));
     const std::uint64_t word = signs[i / kWordBits];
     for (std::size_t k = 0; k < kWordBits; k += kLanesOf<T>) {
       hn::StoreU(hn::IfThenElse(mask_of_bits(d, word >> k), negative, positive), d, y + i + k);
@@ -101,6 +104,7 @@ void unpack_masked(const std::uint64_t* signs, const std::uint64_t* mask, T magn
   const auto negative = hn::Set(d, -magnitude);
   std::size_t i = 0;
   for (; i + kWordBits <= size; i += kWordBits) {
+    prefetch(y + i, kWordBits * sizeof(T));
     const std::uint64_t word = signs[i / kWordBits];
     const std::uint64_t present = mask[i / kWordBits];
     for (std::size_t k = 0; k < kWordBits; k += kLanesOf<T>) {
@@ -121,6 +125,7 @@ void add_signs(const std::uint64_t* signs, T magnitude, T* y, std::size_t size) 
   const auto negative = hn::Set(d, -magnitude);
   std::size_t i = 0;
   for (; i + kWordBits <= size; i += kWordBits) {
+    prefetch(y + i, kWordBits * sizeof(T));
     const std::uint64_t word = signs[i / kWordBits];
     for (std::size_t k = 0; k < kWordBits; k += kLanesOf<T>) {
       const auto value = hn::IfThenElse(mask_of_bits(d, word >> k), negative, positive);
@@ -142,6 +147,8 @@ void momentum_pack(T beta, T one_minus_beta, const T* g, T* v, std::size_t size,
   const auto take = hn::Set(d, one_minus_beta);
   std::size_t i = 0;
   for (; i + kWordBits <= size; i += kWordBits) {
+    prefetch(g + i, kWordBits * sizeof(T));
+    prefetch(v + i, kWordBits * sizeof(T));
     std::uint64_t word = 0;
     for (std::size_t k = 0; k < kWordBits; k += kLanesOf<T>) {
       const auto kept = hn::Mul(keep, hn::LoadU(d, v + i + k));
@@ -178,6 +185,10 @@ struct Corrected {
 template <class T>
 struct CorrectedMagnitude {
   Corrected<T> p;
+  HWY_INLINE void prefetch_block(std::size_t i) const {
+    prefetch(p.g + i, kSumLanes * sizeof(T));
+    prefetch(p.e + i, kSumLanes * sizeof(T));
+  }
   HWY_INLINE Wide vector(std::size_t i) const {
     const hn::Rebind<T, WideTag> d;
     const auto v = hn::Add(hn::LoadU(d, p.g + i), hn::Mul(hn::Set(d, p.r), hn::LoadU(d, p.e + i)));
@@ -205,6 +216,8 @@ float error_feedback_pack(const T* g, T r, T* e, std::size_t size, std::uint64_t
   const auto negative = hn::Set(d, -step);
   std::size_t i = 0;
   for (; i + kWordBits <= size; i += kWordBits) {
+    prefetch(g + i, kWordBits * sizeof(T));
+    prefetch(e + i, kWordBits * sizeof(T));
     std::uint64_t word = 0;
     for (std::size_t k = 0; k < kWordBits; k += kLanesOf<T>) {
       const auto value = p.vector(i + k);

@@ -62,8 +62,8 @@ struct MaskedVotes {
   }
 };
 
-// Bit by bit: mask ? yes : no. Highway's IfVecThenElse promises that only for masks that are the same
-// in all bits of a lane; with AVX-512 it is one instruction that does it for any mask.
+// Bit by bit: mask ? yes : no. Highway's IfVecThenElse promises that only for masks that are the
+// same in all bits of a lane; with AVX-512 it is one instruction that does it for any mask.
 template <class V>
 HWY_INLINE V select_bits(V mask, V yes, V no) {
   if constexpr (HWY_TARGET <= HWY_AVX3) {

@@ -10,8 +10,22 @@ set(ENV{OMPI_ALLOW_RUN_AS_ROOT} 1)
 set(ENV{OMPI_ALLOW_RUN_AS_ROOT_CONFIRM} 1)
 set(ENV{ASAN_OPTIONS} "detect_leaks=0:$ENV{ASAN_OPTIONS}")  # MPI libraries leak by design
 
+# Launchers keep session files in the temporary folder, and Open MPI fails now and then when one job
+# creates its folder while another removes the same one. So each job has a folder of its own. Its path is
+# short, because sockets lie in it.
+if(DEFINED ENV{TMPDIR})
+  set(temporary "$ENV{TMPDIR}")
+else()
+  set(temporary /tmp)
+endif()
+string(RANDOM LENGTH 12 unique)
+set(session "${temporary}/laconic-${unique}")
+file(MAKE_DIRECTORY "${session}")
+set(ENV{TMPDIR} "${session}")
+
 execute_process(COMMAND ${LAUNCHER} ${RANKS_FLAG} ${RANKS} ${PROGRAM} ${ARGUMENTS}
                 RESULT_VARIABLE ended OUTPUT_VARIABLE said ERROR_VARIABLE said TIMEOUT 60)
+file(REMOVE_RECURSE "${session}")
 message("${said}")
 if(NOT ended MATCHES "^[0-9]+$")
   message(FATAL_ERROR "the job did not end by itself: ${ended}")

@@ -13,7 +13,7 @@
 namespace laconic::data {
 namespace {
 
-constexpr std::size_t kChunkBytes = std::size_t{1} << 18;
+constexpr std::size_t kChunkBytes = std::size_t{1} << 16;
 
 class Inflater {
  public:

@@ -7,9 +7,8 @@
 
 namespace laconic::detail {
 
-void contract_violated(const char* what, const char* condition, std::source_location where) {
-  throw std::logic_error(
-      fmt::format("{}:{}: {} violated: {}", where.file_name(), where.line(), what, condition));
+void contract_violated(const char* what, const char* condition, const char* file, int line) {
+  throw std::logic_error(fmt::format("{}:{}: {} violated: {}", file, line, what, condition));
 }
 
 }  // namespace laconic::detail

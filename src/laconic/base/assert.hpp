@@ -4,11 +4,11 @@
 // library and is checked in builds without NDEBUG. One condition each, no side effects inside.
 #pragma once
 
-#include <source_location>
-
 namespace laconic::detail {
+// The defaults are the caller's place; clang 14 has no std::source_location.
 [[noreturn]] void contract_violated(const char* what, const char* condition,
-                                    std::source_location where = std::source_location::current());
+                                    const char* file = __builtin_FILE(),
+                                    int line = __builtin_LINE());
 }  // namespace laconic::detail
 
 #define LACONIC_EXPECTS(condition) \

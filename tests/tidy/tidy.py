@@ -31,7 +31,7 @@ MAY = {
 
 # Words that do not occur in C++ files: pattern, where it may occur (prefixes of paths), what to do
 # instead. Comments and strings are not looked at.
-PRINTING = ("cli/", "tests/", "bench/")
+PRINTING = ("cli/", "tests/", "bench/", "fuzz/")
 BANNED = [
     (r"\b(?:std::)?(?:random_)?shuffle\(", (), "rng::permute"),
     (r"\brandom_device\b|\bmt19937|\bs?rand\(|#include <random>", (),

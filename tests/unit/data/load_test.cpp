@@ -162,11 +162,11 @@ class Environment {
 
 TEST(Places, PreferTheMoreSpecificVariable) {
   const Environment data("LACONIC_DATA", "/d");
-  const Environment home("HOME", "/home/me");
+  const Environment home("HOME", "/h");
   const Environment no_cache("XDG_CACHE_HOME", nullptr);
   const Environment no_own("LACONIC_CACHE", nullptr);
   EXPECT_EQ(places_from_environment().data, "/d");
-  EXPECT_EQ(places_from_environment().cache, "/home/me/.cache/laconic");
+  EXPECT_EQ(places_from_environment().cache, "/h/.cache/laconic");
   const Environment user_cache("XDG_CACHE_HOME", "/c");
   EXPECT_EQ(places_from_environment().cache, "/c/laconic");
   const Environment own("LACONIC_CACHE", "/own");

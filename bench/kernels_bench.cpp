@@ -427,14 +427,13 @@ void gemm(benchmark::State& state) {
 }
 
 void sizes(benchmark::internal::Benchmark* bench) {
-  bench->ArgName("MB")->Arg(16)->Arg(64)->Arg(256)->UseManualTime()->MinTime(0.5)->Unit(
-      benchmark::kMillisecond);
+  bench->ArgName("MB")->Arg(16)->Arg(64)->Arg(256)->UseManualTime()->Unit(benchmark::kMillisecond);
 }
 
 void votes(benchmark::internal::Benchmark* bench) {
   bench->ArgNames({"voters", "log2d"})
       ->UseManualTime()
-      ->MinTime(0.5)
+
       ->Unit(benchmark::kMillisecond);
   for (const std::int64_t log2d : {24, 26}) {
     for (const std::int64_t voters : {4, 8, 16, 32}) bench->Args({voters, log2d});
@@ -444,7 +443,7 @@ void votes(benchmark::internal::Benchmark* bench) {
 void masked_votes(benchmark::internal::Benchmark* bench) {
   bench->ArgNames({"voters", "log2d"})
       ->UseManualTime()
-      ->MinTime(0.5)
+
       ->Unit(benchmark::kMillisecond);
   for (const std::int64_t voters : {4, 8, 16, 32}) bench->Args({voters, 24});
 }

@@ -4,9 +4,9 @@
 // Eight voters enter through seven full adders (carry-save), so that the upper planes are touched
 // once per eight voters.
 //
-// The counter of a majority starts at 2^q - 1 - floor(M/2), q = bits of floor(M/2): then bit q of
-// the result says "more than half" and a count with the q lower bits all set is "exactly half";
-// nothing has to be compared.
+// A counter of P planes for a majority of M voters starts at 2^(P-1) - 1 - floor(M/2): then the
+// upper bit of the result says "more than half", and all bits but the upper one are set for
+// "exactly half"; nothing has to be compared.
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -29,8 +29,8 @@ using OneWordTag = hn::CappedTag<std::uint64_t, 1>;
 
 // Fewer than 2^31 voters.
 constexpr std::size_t kMaxPlanes = 31;
-// Up to this many planes (63 voters) a counter lives in registers.
-constexpr std::size_t kRegisterPlanes = 6;
+// Up to this many voters (six planes) a counter lives in registers.
+constexpr std::size_t kRegisterVoters = 63;
 // Words per block when the counters live in memory: 2 KiB per plane.
 constexpr std::size_t kBlockWords = 256;
 
@@ -149,15 +149,15 @@ HWY_INLINE void fill_counter(D d, std::uint64_t value, V* counter, std::size_t p
   }
 }
 
-// What becomes of the counters of a vector of words: each Finish has start(), the value at which
-// the counters of the (negative) votes begin, and operator()(d, word, counter, planes).
+// What becomes of the counters of a vector of words: each Finish has start(planes), the value at
+// which the counters begin, and operator()(d, word, counter, planes). There may be more planes than
+// needed.
 struct DecideMajority {
   std::size_t voter_count;
   std::uint64_t* negative;
   std::uint64_t* tie;
-  HWY_INLINE std::uint64_t start() const {
-    const std::size_t half = voter_count / 2;
-    return (std::uint64_t{1} << bit_width(half)) - 1 - half;
+  HWY_INLINE std::uint64_t start(std::size_t planes) const {
+    return (std::uint64_t{1} << (planes - 1)) - 1 - voter_count / 2;
   }
   template <class D, class V>
   HWY_INLINE void operator()(D d, std::size_t word, const V* counter, std::size_t planes) const {
@@ -173,13 +173,16 @@ struct DecideMajority {
 };
 
 struct StoreCounts {
+  std::size_t plane_count;
   std::size_t words;
   std::uint64_t* planes_out;
-  HWY_INLINE std::uint64_t start() const { return 0; }
+  HWY_INLINE std::uint64_t start(std::size_t /*planes*/) const { return 0; }
   template <class D, class V>
-  HWY_INLINE void operator()(D d, std::size_t word, const V* counter, std::size_t planes) const {
-    for (std::size_t j = 0; j < planes; ++j)
+  HWY_INLINE void operator()(D d, std::size_t word, const V* counter,
+                             std::size_t /*planes*/) const {
+    for (std::size_t j = 0; j < plane_count; ++j) {
       hn::StoreU(counter[j], d, planes_out + j * words + word);
+    }
   }
 };
 
@@ -226,56 +229,43 @@ struct DecideMasked {
   }
 };
 
-// Counters in registers: few voters.
-template <std::size_t kPlanes, class D, class Votes, class Finish>
-HWY_INLINE void count_words(D d, const Votes& votes, std::size_t voter_count, std::size_t word,
-                            const Finish& finish) {
-  hn::Vec<D> counter[kPlanes];
-  fill_counter(d, finish.start(), counter, kPlanes);
-  add_all<kPlanes>(d, votes, voter_count, word, counter);
-  finish(d, word, counter, kPlanes);
-}
-
+// Counters in registers: few voters. The last vector overlaps the one before it, which computes
+// some words twice. Precondition: at least one vector of words.
 template <std::size_t kPlanes, class Votes, class Finish>
 void count_in_registers(const Votes& votes, std::size_t voter_count, std::size_t words,
                         const Finish& finish) {
+  const WordTag d;
   constexpr std::size_t kLanes = hn::MaxLanes(WordTag());
-  std::size_t word = 0;
-  for (; word + kLanes <= words; word += kLanes) {
-    count_words<kPlanes>(WordTag(), votes, voter_count, word, finish);
+  for (std::size_t next = 0; next < words; next += kLanes) {
+    const std::size_t word = HWY_MIN(next, words - kLanes);
+    hn::Vec<WordTag> counter[kPlanes];
+    fill_counter(d, finish.start(kPlanes), counter, kPlanes);
+    add_all<kPlanes>(d, votes, voter_count, word, counter);
+    finish(d, word, counter, kPlanes);
   }
-  for (; word < words; ++word) {
-    count_words<kPlanes>(OneWordTag(), votes, voter_count, word, finish);
-  }
-}
-
-template <std::size_t kPlanes, class D>
-HWY_INLINE void masked_words(D d, const detail::MaskedPlanes& vote, std::size_t word,
-                             const DecideMasked& decide) {
-  hn::Vec<D> against[kPlanes];
-  hn::Vec<D> in_favour[kPlanes];
-  const MaskedVotes<true> negative{vote.signs, vote.masks};
-  const MaskedVotes<false> positive{vote.signs, vote.masks};
-  fill_counter(d, 0, against, kPlanes);
-  fill_counter(d, 0, in_favour, kPlanes);
-  add_all<kPlanes>(d, negative, vote.voter_count, word, against);
-  add_all<kPlanes>(d, positive, vote.voter_count, word, in_favour);
-  decide(d, word, against, in_favour, kPlanes);
 }
 
 template <std::size_t kPlanes>
 void masked_in_registers(const detail::MaskedPlanes& vote, std::size_t words,
                          const DecideMasked& decide) {
+  const WordTag d;
   constexpr std::size_t kLanes = hn::MaxLanes(WordTag());
-  std::size_t word = 0;
-  for (; word + kLanes <= words; word += kLanes) {
-    masked_words<kPlanes>(WordTag(), vote, word, decide);
+  const MaskedVotes<true> negative{vote.signs, vote.masks};
+  const MaskedVotes<false> positive{vote.signs, vote.masks};
+  for (std::size_t next = 0; next < words; next += kLanes) {
+    const std::size_t word = HWY_MIN(next, words - kLanes);
+    hn::Vec<WordTag> against[kPlanes];
+    hn::Vec<WordTag> in_favour[kPlanes];
+    fill_counter(d, 0, against, kPlanes);
+    fill_counter(d, 0, in_favour, kPlanes);
+    add_all<kPlanes>(d, negative, vote.voter_count, word, against);
+    add_all<kPlanes>(d, positive, vote.voter_count, word, in_favour);
+    decide(d, word, against, in_favour, kPlanes);
   }
-  for (; word < words; ++word) masked_words<kPlanes>(OneWordTag(), vote, word, decide);
 }
 
-// Counters in memory: many voters. A block of all planes stays in the cache while the voters stream
-// past in groups of eight.
+// Counters in memory: many voters, or few words. A block of all planes stays in the cache while the
+// voters stream past in groups of eight.
 struct BlockCounter {
   HWY_ALIGN std::uint64_t words[kMaxPlanes][kBlockWords];
 
@@ -350,7 +340,7 @@ void count_in_memory(const Votes& votes, std::size_t voter_count, std::size_t wo
   BlockCounter block;
   for (std::size_t begin = 0; begin < words; begin += kBlockWords) {
     const std::size_t count = words - begin < kBlockWords ? words - begin : kBlockWords;
-    block.fill(finish.start(), planes, count);
+    block.fill(finish.start(planes), planes, count);
     count_block(votes, voter_count, begin, count, block, planes);
     std::size_t i = 0;
     for (; i + kLanes <= count; i += kLanes) {
@@ -398,23 +388,12 @@ void masked_in_memory(const detail::MaskedPlanes& vote, std::size_t words,
 template <class Votes, class Finish>
 void count_votes_of(const Votes& votes, std::size_t voter_count, std::size_t words,
                     const Finish& finish) {
-  static_assert(kRegisterPlanes == 6);
-  switch (bit_width(voter_count)) {
-    case 1:
-      return count_in_registers<1>(votes, voter_count, words, finish);
-    case 2:
-      return count_in_registers<2>(votes, voter_count, words, finish);
-    case 3:
-      return count_in_registers<3>(votes, voter_count, words, finish);
-    case 4:
-      return count_in_registers<4>(votes, voter_count, words, finish);
-    case 5:
-      return count_in_registers<5>(votes, voter_count, words, finish);
-    case 6:
-      return count_in_registers<6>(votes, voter_count, words, finish);
-    default:
-      return count_in_memory(votes, voter_count, words, finish);
+  if (words < hn::MaxLanes(WordTag()) || voter_count > kRegisterVoters) {
+    return count_in_memory(votes, voter_count, words, finish);
   }
+  if (voter_count > 15) return count_in_registers<6>(votes, voter_count, words, finish);
+  if (voter_count > 3) return count_in_registers<4>(votes, voter_count, words, finish);
+  return count_in_registers<2>(votes, voter_count, words, finish);
 }
 
 void majority(const std::uint64_t* const* voters, std::size_t voter_count, std::size_t words,
@@ -425,28 +404,19 @@ void majority(const std::uint64_t* const* voters, std::size_t voter_count, std::
 
 void count(const std::uint64_t* const* voters, std::size_t voter_count, std::size_t words,
            std::uint64_t* planes) {
-  count_votes_of(PlainVotes{voters}, voter_count, words, StoreCounts{words, planes});
+  count_votes_of(PlainVotes{voters}, voter_count, words,
+                 StoreCounts{bit_width(voter_count), words, planes});
 }
 
 void masked_majority(const detail::MaskedPlanes& vote, std::size_t words, std::uint64_t* negative,
                      std::uint64_t* tie) {
   const DecideMasked decide{vote.quorum, negative, tie};
-  switch (bit_width(vote.voter_count)) {
-    case 1:
-      return masked_in_registers<1>(vote, words, decide);
-    case 2:
-      return masked_in_registers<2>(vote, words, decide);
-    case 3:
-      return masked_in_registers<3>(vote, words, decide);
-    case 4:
-      return masked_in_registers<4>(vote, words, decide);
-    case 5:
-      return masked_in_registers<5>(vote, words, decide);
-    case 6:
-      return masked_in_registers<6>(vote, words, decide);
-    default:
-      return masked_in_memory(vote, words, decide);
+  if (words < hn::MaxLanes(WordTag()) || vote.voter_count > kRegisterVoters) {
+    return masked_in_memory(vote, words, decide);
   }
+  if (vote.voter_count > 15) return masked_in_registers<6>(vote, words, decide);
+  if (vote.voter_count > 3) return masked_in_registers<4>(vote, words, decide);
+  return masked_in_registers<2>(vote, words, decide);
 }
 
 template <class D>
@@ -492,7 +462,7 @@ HWY_INLINE void majority_of_counts_at(D d, const std::uint64_t* planes, std::siz
                                       std::size_t words, std::size_t word,
                                       const DecideMajority& decide) {
   hn::Vec<D> counter[kMaxPlanes];
-  fill_counter(d, decide.start(), counter, plane_count);
+  fill_counter(d, decide.start(plane_count), counter, plane_count);
   hn::Vec<D> carry = hn::Zero(d);
   for (std::size_t j = 0; j < plane_count; ++j) {
     carry = full_add(counter[j], hn::LoadU(d, planes + j * words + word), carry);

@@ -16,6 +16,7 @@ struct Metrics {
   std::optional<double> grad_norm2 = {};      // |grad f(x)|^2
   std::optional<double> train_accuracy = {};  // share of correct answers, in [0, 1]
   std::optional<double> test_accuracy = {};
+  std::optional<double> model_mean = {};  // mean of the coordinates of x: shows drift
 };
 
 // The sum over all workers; per worker it is divided by their number.

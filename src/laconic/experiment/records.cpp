@@ -46,7 +46,8 @@ Json metrics_json(const Metrics& metrics) {
   return {{"loss", number(metrics.loss)},
           {"grad_norm2", number(metrics.grad_norm2)},
           {"train_accuracy", number(metrics.train_accuracy)},
-          {"test_accuracy", number(metrics.test_accuracy)}};
+          {"test_accuracy", number(metrics.test_accuracy)},
+          {"model_mean", number(metrics.model_mean)}};
 }
 
 Json seconds_json(const Seconds& seconds) {

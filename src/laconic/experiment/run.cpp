@@ -40,6 +40,7 @@ class Collected {
     grad_norm2_.add(result.last.metrics.grad_norm2);
     train_accuracy_.add(result.last.metrics.train_accuracy);
     test_accuracy_.add(result.last.metrics.test_accuracy);
+    model_mean_.add(result.last.metrics.model_mean);
   }
 
   [[nodiscard]] MethodSummary summarize(const Plan& plan, const MethodPlan& method) const {
@@ -55,7 +56,8 @@ class Collected {
     out.final = {.loss = loss_.value(count),
                  .grad_norm2 = grad_norm2_.value(count),
                  .train_accuracy = train_accuracy_.value(count),
-                 .test_accuracy = test_accuracy_.value(count)};
+                 .test_accuracy = test_accuracy_.value(count),
+                 .model_mean = model_mean_.value(count)};
     out.best = best(count);
     for (const TrainingResult& result : results_) add_result(result, out);
     if (count < plan.repeats) out.status = std::max(out.status, Status::kInterrupted);
@@ -134,6 +136,7 @@ class Collected {
   std::vector<TrainingResult> results_ = {};
   Mean loss_ = {};
   Mean grad_norm2_ = {};
+  Mean model_mean_ = {};
   Mean train_accuracy_ = {};
   Mean test_accuracy_ = {};
 };

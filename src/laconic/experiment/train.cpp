@@ -292,6 +292,7 @@ class Training {
     next.epoch = epochs_after(method_.batch, *problem_, made_);
     next.step_size = step_size(made_ == 0 ? 0 : made_ - 1);
     measure(next);
+    next.metrics.model_mean = kernels::sum<T>(x_) / static_cast<double>(x_.size());
     if (plan_.record_gradient) {
       const std::span<T> sum = measured_gradient_.take(x_.size());
       mean_gradient({made_, kGradientPhase}, sum);

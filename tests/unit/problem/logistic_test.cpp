@@ -135,7 +135,7 @@ TEST(ThreePcCheck18, LogisticConstantsOfRealData) {
     std::cout << "LACONIC_DATA is not set: generated data\n";
     const data::Dataset data = data::synthetic_sparse({.rows = 400, .features = 40, .seed = 3});
     const data::ShardOptions options{.workers = 20, .drop_remainder = true};
-    const Constants& constants =
+    const Constants constants =
         make<double>("logistic:nonconvex=0.1", setup_of(data, options))->constants();
     // Rows have norm 1, so that an average of a a^T has norms in (0, 1].
     EXPECT_GT(constants.l_minus.value(), 0.2);

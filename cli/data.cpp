@@ -81,10 +81,11 @@ class DownloadLine {
     shown_ = true;
     const std::string total =
         progress.total_bytes ? " of " + bytes_text(static_cast<double>(*progress.total_bytes)) : "";
-    fmt::print(stderr, "\r\x1b[2K{}", left(fmt::format("{}{}  {}",
-                                                     bytes_text(static_cast<double>(progress.received_bytes)),
-                                                     total, progress.url),
-                                         79));
+    fmt::print(
+        stderr, "\r\x1b[2K{}",
+        left(fmt::format("{}{}  {}", bytes_text(static_cast<double>(progress.received_bytes)),
+                         total, progress.url),
+             79));
   }
   ~DownloadLine() {
     if (shown_) fmt::print(stderr, "\n");
@@ -131,7 +132,8 @@ void add_data(CLI::App& app, Action& chosen) {
       command->add_subcommand("fetch", "Download a data set, checked against its SHA-256");
   fetch_command->add_option("NAME", choice->name, "As laconic data list shows it")->required();
   fetch_command
-      ->add_option("--from", choice->base_url, "Another server: http://HOST/FOLDER that holds the files")
+      ->add_option("--from", choice->base_url,
+                   "Another server: http://HOST/FOLDER that holds the files")
       ->type_name("URL");
   fetch_command->callback([choice, &chosen] { chosen = [choice] { return fetch(*choice); }; });
 }

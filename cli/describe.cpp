@@ -35,7 +35,8 @@ std::string range_text(const ParamCard& param) {
   std::string out = param.type == ParamType::kInteger ? "whole number" : "number";
   const bool low = std::isfinite(param.min);
   const bool high = std::isfinite(param.max);
-  if (low) out += fmt::format("{} {}", param.min_open ? " above" : ", at least", shortest(param.min));
+  if (low)
+    out += fmt::format("{} {}", param.min_open ? " above" : ", at least", shortest(param.min));
   if (high) {
     out += fmt::format("{} {}", param.max_open ? ", below" : ", at most", shortest(param.max));
   }

@@ -62,7 +62,7 @@ std::string short_number(double value) {
   if (size >= 99.95) return fmt::format("{:.0f}", value);
   if (size >= 9.995) return fmt::format("{:.1f}", value);
   if (size >= 0.9995) return fmt::format("{:.2f}", value);
-  return fmt::format("{:.3g}", value);
+  return fmt::format("{:#.3g}", value);
 }
 
 std::string bits_text(double bits) { return with_prefix(bits, "bit"); }
@@ -81,7 +81,7 @@ std::string seconds_text(double seconds) {
 
 std::string factor_text(double factor) {
   const double rounded = std::round(factor);
-  if (factor >= 99.5 || std::fabs(factor - rounded) < 0.005) return fmt::format("{:.0f}x", factor);
+  if (factor >= 9.95 || std::fabs(factor - rounded) < 0.005) return fmt::format("{:.0f}x", factor);
   return short_number(factor) + "x";
 }
 

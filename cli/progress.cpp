@@ -20,7 +20,7 @@ using experiment::Plan;
 using experiment::Progress;
 using experiment::Record;
 
-constexpr std::size_t kNameWidth = 20;
+constexpr std::size_t kNameWidth = 18;
 constexpr std::size_t kBarWidth = 20;
 constexpr std::size_t kMaxLiveMethods = 20;  // more do not fit on a small terminal
 constexpr std::uint32_t kPlainLines = 10;    // per training, at most
@@ -47,13 +47,14 @@ class PlainProgress final : public Observer {
     const std::uint32_t tenth = std::max(1U, rounds_ / kPlainLines);
     if (record.round == 0 || (record.round < shown_ + tenth && record.round != rounds_)) return;
     shown_ = record.round;
-    print_out(fmt::format("{}: round {} of {}, {}, {} up per worker\n", title(record.method, record.repeat),
-                          record.round, rounds_, metrics_text(record.metrics),
-                          bits_text(record.uplink.payload_bits)));
+    print_out(fmt::format("{}: round {} of {}, {}, {} up per worker\n",
+                          title(record.method, record.repeat), record.round, rounds_,
+                          metrics_text(record.metrics), bits_text(record.uplink.payload_bits)));
   }
   void diverged(const Divergence& d) override {
-    print_out(fmt::format("{}: diverged in round {}: the gradient of worker {} is not finite ({})\n",
-                          title(d.method, d.repeat), d.round, d.worker, d.tensor));
+    print_out(
+        fmt::format("{}: diverged in round {}: the gradient of worker {} is not finite ({})\n",
+                    title(d.method, d.repeat), d.round, d.worker, d.tensor));
   }
 
  private:

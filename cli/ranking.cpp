@@ -18,7 +18,7 @@ using experiment::MethodSummary;
 using experiment::Status;
 using experiment::Summary;
 
-constexpr std::size_t kNameWidth = 20;
+constexpr std::size_t kNameWidth = 18;
 
 const std::optional<double>& accuracy_of(const MethodSummary& method) {
   return method.final.test_accuracy ? method.final.test_accuracy : method.final.train_accuracy;
@@ -59,13 +59,12 @@ std::string line(std::size_t place, const MethodSummary& method, const Summary& 
 }
 
 std::string heading(const Summary& summary) {
-  const bool tested = std::any_of(
-      summary.methods.begin(), summary.methods.end(),
-      [](const MethodSummary& m) { return m.final.test_accuracy.has_value(); });
-  std::string out =
-      fmt::format("   {} {} {} {} {} {}", left("method", kNameWidth),
-                  right(tested ? "test acc" : "accuracy", 8), right("loss", 9), right("up", 9),
-                  right("down", 9), right("factor", 9));
+  const bool tested =
+      std::any_of(summary.methods.begin(), summary.methods.end(),
+                  [](const MethodSummary& m) { return m.final.test_accuracy.has_value(); });
+  std::string out = fmt::format("   {} {} {} {} {} {}", left("method", kNameWidth),
+                                right(tested ? "test acc" : "accuracy", 8), right("loss", 9),
+                                right("up", 9), right("down", 9), right("factor", 9));
   if (summary.network) out += ' ' + right("network", 8);
   return out + '\n';
 }
@@ -78,7 +77,7 @@ std::string legend(const Summary& summary) {
   for (const MethodSummary& method : summary.methods) {
     dense = std::max(dense, method.dense_network_seconds.value_or(0));
   }
-  out += fmt::format("network: messages at {}/s and {} latency; uncompressed ring {}.\n",
+  out += fmt::format("network: messages at {}/s and {} latency; uncompressed {}.\n",
                      bits_text(summary.network->bandwidth_bits_per_second),
                      seconds_text(summary.network->latency_seconds), seconds_text(dense));
   return out;
@@ -89,9 +88,8 @@ std::string legend(const Summary& summary) {
 std::string ranking_text(const Summary& summary) {
   std::vector<const MethodSummary*> order;
   for (const MethodSummary& method : summary.methods) order.push_back(&method);
-  std::stable_sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
-    return rank_key(*a) < rank_key(*b);
-  });
+  std::stable_sort(order.begin(), order.end(),
+                   [](const auto* a, const auto* b) { return rank_key(*a) < rank_key(*b); });
   std::string out = heading(summary);
   for (std::size_t i = 0; i < order.size(); ++i) out += line(i + 1, *order[i], summary);
   if (summary.interrupted) out += "*: interrupted before its last round\n";

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // laconic run: trains, on threads of this process or as one of several MPI processes.
+#include "laconic/experiment/run.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -19,7 +21,6 @@
 #include "laconic/base/error.hpp"
 #include "laconic/comm/transports.hpp"
 #include "laconic/experiment/records.hpp"
-#include "laconic/experiment/run.hpp"
 
 namespace laconic::cli {
 namespace {
@@ -54,7 +55,8 @@ void listen_to_signals() {
 }
 
 std::uint32_t default_ranks(const Plan& plan) {
-  return std::min(experiment::fewest_workers(plan), std::max(1U, std::thread::hardware_concurrency()));
+  return std::min(experiment::fewest_workers(plan),
+                  std::max(1U, std::thread::hardware_concurrency()));
 }
 
 std::filesystem::path folder_of(const Options& options, const Plan& plan) {
@@ -185,8 +187,8 @@ std::string different_plan(Communicator& comm, const Plan& plan) {
   std::vector<std::byte> of_first(bytes.begin(), bytes.end());
   comm.broadcast({0, 0}, 0, of_first);
   if (std::equal(of_first.begin(), of_first.end(), bytes.begin(), bytes.end())) return {};
-  return fmt::format("rank {} reads another configuration than rank 0; give all ranks the same file",
-                     comm.rank());
+  return fmt::format(
+      "rank {} reads another configuration than rank 0; give all ranks the same file", comm.rank());
 }
 
 Summary run_as_mpi_rank(const Options& options, const Plan& plan, Communicator& comm) {
@@ -235,8 +237,8 @@ int run_under_mpi(const Options& options) {
     if (first) {
       code = exit_code(summary);
     } else {
-      code = summary.interrupted ? kInterrupted
-                                 : (experiment::has_failed(summary) ? kFailure : kDone);
+      code =
+          summary.interrupted ? kInterrupted : (experiment::has_failed(summary) ? kFailure : kDone);
     }
   };
   try {

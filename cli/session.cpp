@@ -54,9 +54,9 @@ Checked check(const Source& source) {
     if (auto parsed = experiment::parse_override(setting)) {
       overrides.push_back(std::move(*parsed));
     } else {
-      out.diagnostics.push_back({Severity::kError, "--set",
-                                 fmt::format("'{}' is not KEY=VALUE, e.g. --set rounds=10",
-                                             setting)});
+      out.diagnostics.push_back(
+          {Severity::kError, "--set",
+           fmt::format("'{}' is not KEY=VALUE, e.g. --set rounds=10", setting)});
     }
   }
   experiment::ParsedConfig parsed = experiment::parse_config(*text, source.file, overrides);

@@ -46,8 +46,9 @@ std::string facts_of(const Experiment& experiment) {
     out += fmt::format("{}: {} rounds, first step {:.6g}, {} parameters\n", method.name,
                        experiment::rounds_of(method, *problem),
                        experiment::base_step(method.step, *problem) *
-                           schedules().make(method.schedule, {})->factor(
-                               0, experiment::rounds_of(method, *problem)),
+                           schedules()
+                               .make(method.schedule, {})
+                               ->factor(0, experiment::rounds_of(method, *problem)),
                        problem->layout().size());
   }
   return out;
@@ -59,11 +60,10 @@ int validate(const Source& source) {
   if (experiment::has_errors(checked.diagnostics)) return kBadInput;
   std::string facts;
   if (const data::KnownDataset* missing = missing_dataset(checked.plan)) {
-    facts = fmt::format("data: {} is not here yet, so nothing was checked against it; {}\n",
-                        missing->name,
-                        missing->by_hand.empty()
-                            ? fmt::format("laconic data fetch {}", missing->name)
-                            : std::string(missing->by_hand));
+    facts = fmt::format(
+        "data: {} is not here yet, so nothing was checked against it; {}\n", missing->name,
+        missing->by_hand.empty() ? fmt::format("laconic data fetch {}", missing->name)
+                                 : std::string(missing->by_hand));
   } else {
     const Experiment experiment(checked.plan);
     facts = checked.plan.precision == Precision::kFloat ? facts_of<float>(experiment)

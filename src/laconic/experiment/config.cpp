@@ -17,15 +17,14 @@
 namespace laconic::experiment {
 namespace {
 
-constexpr std::array kMethodKeys = {
-    "name",  "aggregator", "optimizer", "schedule", "order",  "adversary",
-    "step",  "batch",      "workers",   "rounds",   "epochs", "allow_divergence"};
-constexpr std::array kSharedKeys = {"name",         "seed",      "repeats",   "precision",
-                                    "problem",      "data",      "shard",     "record_every",
-                                    "record_gradient", "network", "method",   "aggregator",
-                                    "optimizer",    "schedule",  "order",     "adversary",
-                                    "step",         "batch",     "workers",   "rounds",
-                                    "epochs",       "allow_divergence"};
+constexpr std::array kMethodKeys = {"name",    "aggregator", "optimizer", "schedule",
+                                    "order",   "adversary",  "step",      "batch",
+                                    "workers", "rounds",     "epochs",    "allow_divergence"};
+constexpr std::array kSharedKeys = {
+    "name",      "seed",         "repeats",         "precision",       "problem", "data",
+    "shard",     "record_every", "record_gradient", "network",         "method",  "aggregator",
+    "optimizer", "schedule",     "order",           "adversary",       "step",    "batch",
+    "workers",   "rounds",       "epochs",          "allow_divergence"};
 constexpr std::array kNetworkKeys = {"bandwidth", "latency"};
 
 constexpr std::int64_t kMaxRounds = 1'000'000'000;
@@ -34,13 +33,30 @@ constexpr std::int64_t kMaxRepeats = 10'000;
 constexpr std::size_t kMaxMethods = 256;
 constexpr std::size_t kMaxText = 4096;
 
+constexpr std::ptrdiff_t kMaxDotsPerLine = 40;
+
 // A piece of the user's text, fit to stand in a one-line message.
-std::string shown(std::string_view text) {
-  std::string out(text.substr(0, 60));
+std::string shown(std::string_view text, std::size_t limit = 60) {
+  std::string out(text.substr(0, limit));
   std::replace_if(
       out.begin(), out.end(), [](char c) { return c < ' ' || c >= 0x7f; }, '?');
-  if (text.size() > 60) out += "...";
+  if (text.size() > limit) out += "...";
   return out;
+}
+
+// The first line with more dots than any setting needs, counted from 1; 0 if there is none. A key
+// a.a.a.a... of a megabyte would be a tree so deep that toml++ overflows the stack when it frees
+// it.
+std::size_t line_of_dots(std::string_view text) {
+  std::size_t line = 1;
+  while (true) {
+    const std::size_t end = text.find('\n');
+    const std::string_view content = text.substr(0, end);
+    if (std::count(content.begin(), content.end(), '.') > kMaxDotsPerLine) return line;
+    if (end == std::string_view::npos) return 0;
+    text.remove_prefix(end + 1);
+    ++line;
+  }
 }
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {
@@ -106,7 +122,8 @@ class ConfigReader {
     note_lines(root, "");
     check_keys(root, "", kSharedKeys);
     read_name(root, "", config_.name);
-    if (const auto seed = integer(root, "", "seed", {0, std::numeric_limits<std::int64_t>::max()})) {
+    if (const auto seed =
+            integer(root, "", "seed", {0, std::numeric_limits<std::int64_t>::max()})) {
       config_.seed = static_cast<std::uint64_t>(*seed);
     }
     read_count(root, "", "repeats", {1, kMaxRepeats}, config_.repeats);
@@ -243,8 +260,8 @@ class ConfigReader {
     read_text(root, "", "precision", text);
     if (!text) return;
     if (*text != "float" && *text != "double") {
-      error("precision", fmt::format("precision = '{}' is unknown; use 'float' or 'double'",
-                                     shown(*text)));
+      error("precision",
+            fmt::format("precision = '{}' is unknown; use 'float' or 'double'", shown(*text)));
       return;
     }
     config_.precision = *text == "float" ? Precision::kFloat : Precision::kDouble;
@@ -263,8 +280,8 @@ class ConfigReader {
     const auto bandwidth = quantity(*table, "bandwidth", kBandwidthUnits,
                                     "a number and bit/s, kbit/s, Mbit/s or Gbit/s, e.g. "
                                     "'100Mbit/s'");
-    const auto latency = quantity(*table, "latency", kLatencyUnits,
-                                  "a number and s, ms or us, e.g. '1ms'");
+    const auto latency =
+        quantity(*table, "latency", kLatencyUnits, "a number and s, ms or us, e.g. '1ms'");
     if (bandwidth && *bandwidth <= 0) {
       error("network.bandwidth", "bandwidth must be above 0");
     } else if (latency && *latency < 0) {
@@ -370,8 +387,8 @@ class ConfigReader {
       return;
     }
     if (array->size() > kMaxMethods) {
-      error("method", fmt::format("{} methods are too many; the limit is {}", array->size(),
-                                  kMaxMethods));
+      error("method",
+            fmt::format("{} methods are too many; the limit is {}", array->size(), kMaxMethods));
       return;
     }
     for (std::size_t i = 0; i < array->size(); ++i) {
@@ -405,7 +422,7 @@ std::vector<std::string> split(std::string_view path) {
 // The value as TOML, or the whole text as a string.
 void insert_value(toml::table& table, const std::string& key, const std::string& text) {
   table.erase(key);
-  if (text.find_first_of("\r\n#") == std::string::npos) {
+  if (text.find_first_of("\r\n#") == std::string::npos && line_of_dots(text) == 0) {
     try {
       const std::string line = "value = " + text;
       toml::table parsed = toml::parse(std::string_view(line));
@@ -443,8 +460,9 @@ Applied apply_override(toml::table& root, const Override& setting) {
     const std::size_t count = methods == nullptr ? 0 : methods->size();
     const auto index = parse_integer(parts[1]);
     if (!index || *index < 1 || static_cast<std::uint64_t>(*index) > count) {
-      return {{}, fmt::format("there is no method {}; methods are counted from 1 to {}",
-                              shown(parts[1]), count)};
+      return {{},
+              fmt::format("there is no method {}; methods are counted from 1 to {}",
+                          shown(parts[1]), count)};
     }
     if (toml::table* table = methods->get(static_cast<std::size_t>(*index - 1))->as_table()) {
       insert_value(*table, parts[2], setting.value);
@@ -474,8 +492,7 @@ std::string Config::place(std::string_view path) const {
   if (at != lines.end() && at->second == 0) return fmt::format("--set {}", path);
   if (at != lines.end()) return fmt::format("{}:{}: {}", source, at->second, path);
   const std::size_t dot = path.rfind('.');
-  const auto around =
-      dot == std::string_view::npos ? lines.end() : lines.find(path.substr(0, dot));
+  const auto around = dot == std::string_view::npos ? lines.end() : lines.find(path.substr(0, dot));
   if (around != lines.end() && around->second > 0) {
     return fmt::format("{}:{}: {}", source, around->second, path);
   }
@@ -500,13 +517,20 @@ ParsedConfig parse_config(std::string_view text, std::string_view source,
                                            text.size(), kMaxConfigBytes)});
     return out;
   }
+  if (const std::size_t line = line_of_dots(text); line > 0) {
+    out.diagnostics.push_back({Severity::kError, fmt::format("{}:{}", source, line),
+                               fmt::format("more than {} dots in one line; the deepest key is "
+                                           "network.bandwidth",
+                                           kMaxDotsPerLine)});
+    return out;
+  }
   toml::table root;
   try {
     root = toml::parse(text, std::string_view("configuration"));
   } catch (const toml::parse_error& e) {
     out.diagnostics.push_back({Severity::kError,
                                fmt::format("{}:{}", source, e.source().begin.line),
-                               fmt::format("not TOML: {}", shown(e.description()))});
+                               fmt::format("not TOML: {}", shown(e.description(), 200))});
     return out;
   }
   out.is_toml = true;

@@ -89,8 +89,8 @@ struct Config {
   MethodSettings shared = {};
   std::vector<MethodSettings> methods = {};
 
-  // Every key that is present, by path ("method[2].step"): its line, 0 when it came from the command
-  // line.
+  // Every key that is present, by path ("method[2].step"): its line, 0 when it came from the
+  // command line.
   std::map<std::string, std::uint32_t, std::less<>> lines = {};
   [[nodiscard]] bool given(std::string_view path) const;
   // Where a message about the path points; for absent keys the line of the table around it.

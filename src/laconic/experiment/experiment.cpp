@@ -43,7 +43,8 @@ std::uint64_t batches_per_epoch(const Batch& batch, std::uint32_t units) {
 
 Experiment::Experiment(Plan plan) : plan_(std::move(plan)) {
   if (plan_.data) {
-    dataset_ = data::load(*plan_.data, {.seed = plan_.seed, .workers = plan_.workers, .places = {}});
+    dataset_ =
+        data::load(*plan_.data, {.seed = plan_.seed, .workers = plan_.workers, .places = {}});
   }
   if (plan_.precision == Precision::kFloat) {
     check_methods<float>();
@@ -147,9 +148,9 @@ double epochs_after(const Batch& batch, const Problem<T>& problem, std::uint32_t
   return static_cast<double>(visited) / static_cast<double>(all);
 }
 
-#define LACONIC_INSTANTIATE(T)                                                                   \
+#define LACONIC_INSTANTIATE(T)                                                                    \
   template std::shared_ptr<const Problem<T>> Experiment::problem<T>(std::uint32_t, std::uint64_t) \
-      const;                                                                                     \
+      const;                                                                                      \
   template std::uint32_t rounds_of<T>(const MethodPlan&, const Problem<T>&);                      \
   template double base_step<T>(const StepSize&, const Problem<T>&);                               \
   template double epochs_after<T>(const Batch&, const Problem<T>&, std::uint32_t);

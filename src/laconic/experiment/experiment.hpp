@@ -16,9 +16,9 @@ namespace laconic::experiment {
 // Thread-safe after construction.
 class Experiment {
  public:
-  // Loads or generates the data and makes the first problem of every method. ConfigError, one line per
-  // problem, when a file is missing, the data do not suit the problem, or a step size asks for a
-  // constant that the problem does not know.
+  // Loads or generates the data and makes the first problem of every method. ConfigError, one line
+  // per problem, when a file is missing, the data do not suit the problem, or a step size asks for
+  // a constant that the problem does not know.
   explicit Experiment(Plan plan);
 
   [[nodiscard]] const Plan& plan() const { return plan_; }
@@ -53,8 +53,8 @@ template <Real T>
 [[nodiscard]] std::uint32_t rounds_of(const MethodPlan& method, const Problem<T>& problem);
 template <Real T>
 [[nodiscard]] double base_step(const StepSize& step, const Problem<T>& problem);
-// Passes over the data after `rounds` rounds: examples visited by all workers over all examples. For
-// problems without examples the number of rounds.
+// Passes over the data after `rounds` rounds: examples visited by all workers over all examples.
+// For problems without examples the number of rounds.
 template <Real T>
 [[nodiscard]] double epochs_after(const Batch& batch, const Problem<T>& problem,
                                   std::uint32_t rounds);

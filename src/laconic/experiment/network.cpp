@@ -9,10 +9,11 @@ double predicted_seconds(const NetworkLoad& load, const Network& network) {
 }
 
 NetworkLoad dense_load(const DenseRounds& dense) {
-  // Reduce-scatter and all-gather, n - 1 steps each, an n-th of the vector per step and direction.
-  const std::uint64_t steps = 2 * (std::uint64_t{dense.workers} - 1);
-  return {.latency_steps = dense.rounds * steps,
-          .link_bytes = dense.rounds * (dense.vector_bytes * steps / dense.workers)};
+  if (dense.workers < 2) return {};
+  // Two phases: every worker sends the others their slices, then every worker sends its sum to all.
+  const std::uint64_t others = std::uint64_t{dense.workers} - 1;
+  const std::uint64_t phase_bytes = dense.vector_bytes * others / dense.workers;
+  return {.latency_steps = dense.rounds * 2, .link_bytes = dense.rounds * 2 * phase_bytes};
 }
 
 }  // namespace laconic::experiment

@@ -9,8 +9,8 @@
 
 namespace laconic::experiment {
 
-// What a run put on the network: latency_steps dependent messages one after the other, and link_bytes
-// on the link of the busiest worker.
+// What a run put on the network: latency_steps dependent messages one after the other, and
+// link_bytes on the link of the busiest worker.
 struct NetworkLoad {
   std::uint64_t latency_steps = 0;
   std::uint64_t link_bytes = 0;
@@ -18,7 +18,8 @@ struct NetworkLoad {
 
 [[nodiscard]] double predicted_seconds(const NetworkLoad& load, const Network& network);
 
-// The yardstick: a ring all-reduce of uncompressed numbers in every round.
+// The yardstick: the sum of uncompressed vectors, reduce-scatter and all-gather in every round. As
+// many bytes as a ring all-reduce, in two steps instead of 2 (n - 1): the harder yardstick.
 struct DenseRounds {
   std::uint64_t rounds = 0;
   std::uint64_t vector_bytes = 0;  // of one gradient

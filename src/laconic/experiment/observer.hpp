@@ -9,8 +9,8 @@
 
 namespace laconic::experiment {
 
-// Of one state x. A metric that the problem does not have is absent; one that is not a finite number
-// is recorded as null.
+// Of one state x. A metric that the problem does not have is absent; one that is not a finite
+// number is recorded as null.
 struct Metrics {
   std::optional<double> loss = {};            // f(x)
   std::optional<double> grad_norm2 = {};      // |grad f(x)|^2
@@ -25,8 +25,8 @@ struct TrafficPerWorker {
   double frame_bytes = 0;
 };
 
-// Wall clock of rank 0, without measuring; gradient_per_worker is the mean over all workers of the time
-// their gradients took.
+// Wall clock of rank 0, without measuring; gradient_per_worker is the mean over all workers of the
+// time their gradients took.
 struct Seconds {
   double gradient = 0;
   double aggregate = 0;
@@ -44,7 +44,8 @@ struct Record {
   TrafficPerWorker downlink = {};
   std::uint64_t refused_frames = 0;    // since round 0, on all ranks
   std::uint64_t clamped_messages = 0;  // likewise
-  // Of the votes since the last record the share that agrees with the outcome; absent without votes.
+  // Of the votes since the last record the share that agrees with the outcome; absent without
+  // votes.
   std::optional<double> agreement = {};
   double step_size = 0;  // of the round just made; in round 0 of the first one
   Seconds seconds = {};  // since round 0

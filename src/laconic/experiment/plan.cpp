@@ -50,8 +50,8 @@ class Validator {
     out_.push_back({Severity::kWarning, config_.place(path), std::move(message)});
   }
 
-  // The canonical spec, or nothing after reporting what is wrong with it. A spec that several methods
-  // share is reported once.
+  // The canonical spec, or nothing after reporting what is wrong with it. A spec that several
+  // methods share is reported once.
   std::optional<Spec> spec(const std::string& path, std::string_view text, std::string_view kind) {
     const auto [at, is_new] = specs_.try_emplace(path);
     if (!is_new) return at->second;
@@ -60,7 +60,8 @@ class Validator {
       error(path, parsed.error());
       return std::nullopt;
     }
-    for (std::string& problem : all_cards().problems(*parsed, kind)) error(path, std::move(problem));
+    for (std::string& problem : all_cards().problems(*parsed, kind))
+      error(path, std::move(problem));
     if (!all_cards().problems(*parsed, kind).empty()) return std::nullopt;
     at->second = all_cards().canonical(*parsed, kind);
     for (std::string& problem : problems_beyond_card(*at->second, kind)) {
@@ -119,7 +120,8 @@ class Validator {
                                 problem_name_, names_of("data")));
     }
     if (!traits_->needs_dataset && config_.given("data")) {
-      error("data", fmt::format("problem '{}' makes its own data; remove this line", problem_name_));
+      error("data",
+            fmt::format("problem '{}' makes its own data; remove this line", problem_name_));
     }
     if (!traits_->needs_dataset && config_.given("shard")) {
       warn("shard", fmt::format("problem '{}' has no examples to distribute; shard is ignored",

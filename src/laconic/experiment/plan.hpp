@@ -44,8 +44,8 @@ struct Plan {
   std::vector<MethodPlan> methods = {};
 };
 
-// Everything that can be known to be wrong without reading data, at once; warnings for what runs but
-// is hardly meant. Pure.
+// Everything that can be known to be wrong without reading data, at once; warnings for what runs
+// but is hardly meant. Pure.
 [[nodiscard]] Diagnostics validate(const Config& config);
 
 // Precondition: neither parse_config nor validate found errors.

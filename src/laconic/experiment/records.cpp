@@ -246,8 +246,8 @@ RecordFile::RecordFile(const std::filesystem::path& folder, const Plan& plan, co
   std::filesystem::remove(path, code);
   file_ = std::make_unique<File>(std::fopen(path.c_str(), "wbx"));
   if (file_->stream == nullptr) {
-    throw ConfigError(fmt::format("'{}' cannot be written: {}; choose another --out",
-                                  path.string(), reason(errno)));
+    throw ConfigError(fmt::format("'{}' cannot be written: {}; choose another --out", path.string(),
+                                  reason(errno)));
   }
   write_line(header_json(plan_, facts));
 }

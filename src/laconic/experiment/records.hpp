@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The files that a run leaves behind: DIR/records.jsonl, one JSON object per line, written as the run
-// goes, and DIR/summary.json, written at the end. docs/configuration.md describes both. Without its
-// first line and the key "seconds", records.jsonl depends on the configuration alone.
+// The files that a run leaves behind: DIR/records.jsonl, one JSON object per line, written as the
+// run goes, and DIR/summary.json, written at the end. docs/configuration.md describes both. Without
+// its first line and the key "seconds", records.jsonl depends on the configuration alone.
 #pragma once
 
 #include <cstdint>
@@ -33,15 +33,15 @@ struct RunFacts {
 // The plan with every default filled in: the "config" of the header.
 [[nodiscard]] std::string plan_json(const Plan& plan);
 
-// Empty if a run may write there, else why not and what to do. A folder that exists and is not empty
-// is refused unless `force`.
+// Empty if a run may write there, else why not and what to do. A folder that exists and is not
+// empty is refused unless `force`.
 [[nodiscard]] std::string output_problem(const std::filesystem::path& folder, bool force);
 
 // Writes records.jsonl, each line flushed. Throws Error when the disk does not take it.
 class RecordFile final : public Observer {
  public:
-  // Makes the folder and the file with its first line, replacing records.jsonl and summary.json of an
-  // earlier run. `plan` must outlive the object. ConfigError if the folder cannot be written.
+  // Makes the folder and the file with its first line, replacing records.jsonl and summary.json of
+  // an earlier run. `plan` must outlive the object. ConfigError if the folder cannot be written.
   RecordFile(const std::filesystem::path& folder, const Plan& plan, const RunFacts& facts);
   ~RecordFile() override;
 

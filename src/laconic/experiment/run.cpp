@@ -116,8 +116,7 @@ class Collected {
       if (!plan.network) continue;
       network_seconds += predicted_seconds(result.load, *plan.network);
       dense_seconds += predicted_seconds(
-          dense_load(
-              {.rounds = rounds, .vector_bytes = vector_bytes, .workers = method.workers}),
+          dense_load({.rounds = rounds, .vector_bytes = vector_bytes, .workers = method.workers}),
           *plan.network);
     }
     const double share = 1.0 / static_cast<double>(results_.size());

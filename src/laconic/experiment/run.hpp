@@ -38,8 +38,8 @@ struct MethodSummary {
   std::uint64_t refused_frames = 0;  // the sum over the repeats
   Seconds seconds = {};
   std::optional<double> predicted_network_seconds = {};  // absent without [network]
-  std::optional<double> dense_network_seconds = {};      // ring all-reduce of uncompressed numbers
-  Status status = Status::kDone;  // the worst of the repeats
+  std::optional<double> dense_network_seconds = {};      // see DenseRounds
+  Status status = Status::kDone;                         // the worst of the repeats
   bool divergence_allowed = false;
 };
 
@@ -52,8 +52,8 @@ struct Summary {
   bool interrupted = false;
 };
 
-// Collective; the result is the same on every rank up to wall-clock times. Precondition: no method has
-// fewer workers than there are ranks.
+// Collective; the result is the same on every rank up to wall-clock times. Precondition: no method
+// has fewer workers than there are ranks.
 [[nodiscard]] Summary run(const Experiment& experiment, Communicator& comm, Observer& observer);
 
 // A method diverged that was not allowed to.

@@ -109,10 +109,9 @@ void write(wire::WireWriter& out, const Totals& t) {
 
 Totals read_totals(wire::WireReader& in) {
   Totals t;
-  for (std::uint64_t* value :
-       {&t.uplink.payload_bits, &t.uplink.frame_bytes, &t.downlink.payload_bits,
-        &t.downlink.frame_bytes, &t.refused_frames, &t.clamped_messages, &t.votes,
-        &t.agreeing_votes}) {
+  for (std::uint64_t* value : {&t.uplink.payload_bits, &t.uplink.frame_bytes,
+                               &t.downlink.payload_bits, &t.downlink.frame_bytes, &t.refused_frames,
+                               &t.clamped_messages, &t.votes, &t.agreeing_votes}) {
     *value = in.u64();
   }
   return t;
@@ -150,10 +149,9 @@ class Training {
     optimizer_ = optimizers<T>().make(method_.optimizer, {.layout = &layout});
     schedule_ = schedules().make(method_.schedule, {});
     if (method_.adversary) {
-      adversary_ = adversaries<T>().make(*method_.adversary, {.dim = layout.size(),
-                                                              .workers = method_.workers,
-                                                              .mine = mine_,
-                                                              .seed = seed_});
+      adversary_ = adversaries<T>().make(
+          *method_.adversary,
+          {.dim = layout.size(), .workers = method_.workers, .mine = mine_, .seed = seed_});
     }
     x_.resize(layout.size());
     direction_.resize(layout.size());
@@ -202,7 +200,8 @@ class Training {
   }
 
   [[nodiscard]] Round facts(std::uint32_t t) const {
-    return {.index = t, .step_size = step_size(t), .previous_step_size = step_size(t == 0 ? 0 : t - 1)};
+    return {
+        .index = t, .step_size = step_size(t), .previous_step_size = step_size(t == 0 ? 0 : t - 1)};
   }
 
   void compute_gradients(const Round& round) {
@@ -357,9 +356,8 @@ class Training {
     load_.link_bytes = busiest;
     const std::uint64_t votes = totals.votes - counted_votes_.votes;
     if (votes > 0) {
-      next.agreement =
-          static_cast<double>(totals.agreeing_votes - counted_votes_.agreeing_votes) /
-          static_cast<double>(votes);
+      next.agreement = static_cast<double>(totals.agreeing_votes - counted_votes_.agreeing_votes) /
+                       static_cast<double>(votes);
     }
     counted_votes_ = totals;
   }
@@ -380,11 +378,8 @@ class Training {
   }
 
   [[nodiscard]] TrainingResult result(Status status) const {
-    return {.status = status,
-            .last = last_,
-            .rounds = made_,
-            .dimension = x_.size(),
-            .load = load_};
+    return {
+        .status = status, .last = last_, .rounds = made_, .dimension = x_.size(), .load = load_};
   }
 
   const Plan& plan_;

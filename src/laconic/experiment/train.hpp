@@ -21,15 +21,15 @@ struct TrainingTask {
 
 struct TrainingResult {
   Status status = Status::kDone;
-  Record last = {};              // the last state that was measured
-  std::uint32_t rounds = 0;      // made
-  std::uint64_t dimension = 0;   // of the model
-  NetworkLoad load = {};         // of the busiest worker
+  Record last = {};             // the last state that was measured
+  std::uint32_t rounds = 0;     // made
+  std::uint64_t dimension = 0;  // of the model
+  NetworkLoad load = {};        // of the busiest worker
 };
 
-// Collective: every rank calls it with the same task and gets the same result. Observers hear of it on
-// rank 0. A gradient that is not finite ends the training with kDiverged on all ranks; a request to
-// stop lets the round finish and ends it with kInterrupted.
+// Collective: every rank calls it with the same task and gets the same result. Observers hear of it
+// on rank 0. A gradient that is not finite ends the training with kDiverged on all ranks; a request
+// to stop lets the round finish and ends it with kInterrupted.
 [[nodiscard]] TrainingResult train(const Experiment& experiment, const TrainingTask& task,
                                    Communicator& comm, Observer& observer);
 

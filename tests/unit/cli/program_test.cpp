@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs the program as a user does: exit codes, messages, files.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace laconic::cli {
+namespace {
+
+using Json = nlohmann::json;
+
+std::string read_file(const std::filesystem::path& path) {
+  std::ifstream in(path);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+struct Finished {
+  int code = -1;
+  std::string out = {};
+  std::string err = {};
+};
+
+// A folder of this test's own, in which the program runs; removed at the end.
+class Program : public testing::Test {
+ protected:
+  Program() {
+    const auto* info = testing::UnitTest::GetInstance()->current_test_info();
+    folder_ = std::filesystem::temp_directory_path() /
+              (std::string("laconic-cli-") + info->name() + "-" + std::to_string(::getpid()));
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(folder_);
+  }
+  ~Program() override { std::filesystem::remove_all(folder_); }
+
+  void write(const std::string& name, const std::string& text) {
+    std::ofstream(folder_ / name) << text;
+  }
+  [[nodiscard]] std::string path(const std::string& name) const {
+    return (folder_ / name).string();
+  }
+
+  pid_t start(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), LACONIC_PROGRAM);
+    std::vector<char*> argv;
+    for (std::string& argument : arguments) argv.push_back(argument.data());
+    argv.push_back(nullptr);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    const int flags = O_WRONLY | O_CREAT | O_TRUNC;
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, path(".out").c_str(), flags, 0600);
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, path(".err").c_str(), flags, 0600);
+    pid_t child = -1;
+    EXPECT_EQ(posix_spawn(&child, LACONIC_PROGRAM, &actions, nullptr, argv.data(), environ), 0);
+    posix_spawn_file_actions_destroy(&actions);
+    return child;
+  }
+
+  Finished wait_for(pid_t child) {
+    int status = 0;
+    EXPECT_EQ(waitpid(child, &status, 0), child);
+    Finished out;
+    out.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    out.out = read_file(path(".out"));
+    out.err = read_file(path(".err"));
+    return out;
+  }
+
+  Finished call(std::vector<std::string> arguments) {
+    return wait_for(start(std::move(arguments)));
+  }
+
+  std::filesystem::path folder_;
+};
+
+constexpr const char* kJob = R"(name = "job"
+workers = 4
+rounds = 20
+batch = 8
+step = 0.5
+problem = "logistic"
+data = "synthetic-sparse:rows=200,test_rows=50,features=30,nonzeros=5"
+[network]
+bandwidth = "10Mbit/s"
+latency = "1ms"
+[[method]]
+name = "dense SGD"
+aggregator = "dense"
+[[method]]
+name = "vote"
+aggregator = "vote:zero=random,tie=random"
+step = 0.02
+)";
+
+TEST_F(Program, TrainsAndRanks) {
+  write("job.toml", kJob);
+  const Finished run = call({"run", path("job.toml"), "--out", path("out")});
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_EQ(run.err, "");
+  EXPECT_NE(run.out.find("dense SGD: round 20 of 20"), std::string::npos);
+  EXPECT_NE(run.out.find("32x/32x"), std::string::npos);
+  EXPECT_EQ(run.out.find('\x1b'), std::string::npos) << "control codes without a terminal";
+  const Json summary = Json::parse(read_file(path("out/summary.json")));
+  EXPECT_EQ(summary["methods"].size(), 2U);
+  EXPECT_EQ(summary["methods"][1]["uplink"]["payload_bits"], 20 * 30);
+  EXPECT_EQ(summary["methods"][1]["downlink"]["payload_bits"], 20 * 30);
+  EXPECT_EQ(summary["methods"][1]["compression"]["uplink"], 32);
+  EXPECT_EQ(summary["methods"][0]["status"], "done");
+}
+
+// The lines behind the first one, without their wall-clock times.
+std::vector<std::string> timeless_lines(const std::string& text) {
+  std::vector<std::string> out;
+  std::size_t begin = text.find('\n') + 1;
+  while (begin < text.size()) {
+    const std::size_t end = text.find('\n', begin);
+    const std::string line = text.substr(begin, end - begin);
+    out.push_back(line.substr(0, line.find(",\"seconds\":")));
+    begin = end + 1;
+  }
+  return out;
+}
+
+TEST_F(Program, WritesTheSameRecordsOnAnyNumberOfRanks) {
+  write("job.toml", kJob);
+  std::vector<std::string> first;
+  for (const char* ranks : {"1", "2", "4"}) {
+    const std::string out = path(std::string("out") + ranks);
+    ASSERT_EQ(call({"run", path("job.toml"), "--out", out, "--ranks", ranks}).code, 0);
+    const auto lines = timeless_lines(read_file(out + "/records.jsonl"));
+    EXPECT_EQ(lines.size(), 2U * 21);
+    if (first.empty()) first = lines;
+    EXPECT_EQ(lines, first) << ranks << " ranks";
+  }
+}
+
+TEST_F(Program, PrintsTheSummaryAsJsonAndNothingElse) {
+  write("job.toml", kJob);
+  const Finished run = call({"run", path("job.toml"), "--out", path("out"), "--json"});
+  EXPECT_EQ(run.code, 0);
+  EXPECT_EQ(Json::parse(run.out), Json::parse(read_file(path("out/summary.json"))));
+}
+
+TEST_F(Program, ShowsTheRankingOnlyWhenQuiet) {
+  write("job.toml", kJob);
+  const Finished run = call({"run", path("job.toml"), "--out", path("out"), "--quiet"});
+  EXPECT_EQ(run.code, 0);
+  EXPECT_EQ(run.out.find("round"), std::string::npos);
+  EXPECT_EQ(run.out.find("   method"), 0U) << run.out;
+}
+
+TEST_F(Program, TakesSettingsFromTheCommandLine) {
+  write("job.toml", kJob);
+  const Finished run = call({"run", "--set", "rounds=3", "--set", "method.2.name=mine", "--seed",
+                             "9", "--out", path("out"), "--quiet", path("job.toml")});
+  EXPECT_EQ(run.code, 0) << run.err;
+  const Json summary = Json::parse(read_file(path("out/summary.json")));
+  EXPECT_EQ(summary["seed"], 9);
+  EXPECT_EQ(summary["methods"][1]["rounds"], 3);
+  EXPECT_EQ(summary["methods"][1]["name"], "mine");
+}
+
+TEST_F(Program, ReportsAllProblemsAndWritesNothing) {
+  write("bad.toml",
+        "name = \"bad\"\nworkers = 0\nrounds = 5\nproblem = \"cubic\"\n[[method]]\naggregator = "
+        "\"vote:beta=2\"\nstepp = 1\n");
+  const Finished run = call({"run", path("bad.toml"), "--out", path("out")});
+  EXPECT_EQ(run.code, 2);
+  EXPECT_EQ(run.out, "");
+  for (const char* part :
+       {"bad.toml:2: workers: error:", "bad.toml:4: problem: error: 'cubic' is not",
+        "bad.toml:6: method[1].aggregator: error: vote: beta=2",
+        "bad.toml:7: method[1].stepp: error: unknown key 'stepp'; did you mean 'step'?",
+        "bad.toml:5: method[1].step: error: step is missing"}) {
+    EXPECT_NE(run.err.find(part), std::string::npos) << part << "\nin\n" << run.err;
+  }
+  EXPECT_EQ(std::count(run.err.begin(), run.err.end(), '\n'), 5);
+  EXPECT_FALSE(std::filesystem::exists(path("out")));
+  EXPECT_EQ(call({"validate", path("bad.toml")}).err, run.err);
+}
+
+TEST_F(Program, NeverOverwritesSilently) {
+  write("job.toml", kJob);
+  ASSERT_EQ(call({"run", path("job.toml"), "--out", path("out")}).code, 0);
+  const std::string before = read_file(path("out/records.jsonl"));
+  const Finished again = call({"run", path("job.toml"), "--out", path("out"), "--seed", "2"});
+  EXPECT_EQ(again.code, 2);
+  EXPECT_NE(again.err.find("--force"), std::string::npos);
+  EXPECT_EQ(read_file(path("out/records.jsonl")), before);
+  EXPECT_EQ(call({"run", path("job.toml"), "--out", path("out"), "--seed", "2", "--force"}).code,
+            0);
+  EXPECT_NE(read_file(path("out/records.jsonl")), before);
+}
+
+TEST_F(Program, RefusesMoreRanksThanWorkers) {
+  write("job.toml", kJob);
+  const Finished run = call({"run", path("job.toml"), "--out", path("out"), "--ranks", "5"});
+  EXPECT_EQ(run.code, 2);
+  EXPECT_NE(run.err.find("5 ranks are more than the 4 workers"), std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists(path("out")));
+}
+
+TEST_F(Program, RefusesBadCommandLines) {
+  write("job.toml", kJob);
+  for (const std::vector<std::string>& arguments :
+       std::vector<std::vector<std::string>>{{},
+                                             {"walk"},
+                                             {"run"},
+                                             {"run", path("job.toml"), "--ranks", "0"},
+                                             {"run", path("job.toml"), "--seed", "-1"},
+                                             {"run", path("job.toml"), "--set", "rounds"},
+                                             {"run", path("absent.toml")},
+                                             {"run", folder_.string()},
+                                             {"list", "things"},
+                                             {"describe", "nothing"},
+                                             {"data"},
+                                             {"data", "info", "nothing"},
+                                             {"data", "fetch", "nothing"}}) {
+    const Finished run = call(arguments);
+    EXPECT_EQ(run.code, 2) << (arguments.empty() ? "" : arguments.back());
+    EXPECT_NE(run.err, "");
+    EXPECT_EQ(run.out, "");
+  }
+}
+
+TEST_F(Program, FailsWhenAMethodDivergesUnlessThatIsAllowed) {
+  write("job.toml",
+        "name = 'd'\nworkers = 2\nrounds = 9\nbatch = 'noisy'\nproblem = 'noisy-quadratic:d=4'\n"
+        "step = 1e30\n[[method]]\nname = 'bad'\naggregator = 'dense'\n");
+  const Finished run = call({"run", path("job.toml"), "--out", path("out")});
+  EXPECT_EQ(run.code, 1);
+  EXPECT_NE(run.out.find("diverged in round"), std::string::npos);
+  EXPECT_NE(read_file(path("out/records.jsonl")).find("\"diverged\":{\"worker\":0"),
+            std::string::npos);
+  const Json summary = Json::parse(read_file(path("out/summary.json")));
+  EXPECT_EQ(summary["methods"][0]["status"], "diverged");
+  EXPECT_EQ(call({"run", path("job.toml"), "--out", path("out"), "--force", "--set",
+                  "allow_divergence=true"})
+                .code,
+            0);
+}
+
+// The program is asked to stop once its records say that it trains.
+TEST_F(Program, FinishesTheRoundOnASignal) {
+  write("job.toml", kJob);
+  for (const int number : {SIGINT, SIGTERM}) {
+    const pid_t child = start({"run", path("job.toml"), "--out", path("out"), "--force", "--set",
+                               "rounds=100000000", "--set", "record_every=1000"});
+    // Lines appear as the run goes; waiting for them is bounded by the test's time limit.
+    const auto lines = [&] {
+      const std::string text = read_file(path("out/records.jsonl"));
+      return std::count(text.begin(), text.end(), '\n');
+    };
+    while (lines() < 3 && waitpid(child, nullptr, WNOHANG) == 0) ::usleep(1000);
+    ::kill(child, number);
+    const Finished run = wait_for(child);
+    EXPECT_EQ(run.code, 130);
+    EXPECT_NE(run.err.find("interrupted"), std::string::npos);
+    const Json summary = Json::parse(read_file(path("out/summary.json")));
+    EXPECT_EQ(summary["interrupted"], true);
+    EXPECT_EQ(summary["methods"][0]["status"], "interrupted");
+    EXPECT_EQ(read_file(path("out/records.jsonl")).back(), '\n');
+    std::filesystem::remove_all(path("out"));
+  }
+}
+
+TEST_F(Program, ValidatesAndExplains) {
+  write("job.toml", kJob);
+  const Finished run = call({"validate", path("job.toml")});
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_EQ(run.out.substr(0, 3), "ok\n");
+  EXPECT_NE(run.out.find("vote:beta=0,"), std::string::npos);
+  EXPECT_NE(run.out.find("step 1/L = "), std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists("out/job"));
+}
+
+TEST_F(Program, WarnsWithoutFailing) {
+  write("job.toml", kJob);
+  const Finished run = call({"validate", path("job.toml"), "--set", "method.2.optimizer=adam"});
+  EXPECT_EQ(run.code, 0);
+  EXPECT_NE(run.err.find("warning"), std::string::npos);
+}
+
+TEST_F(Program, ListsAndDescribesMethods) {
+  const Finished all = call({"list"});
+  EXPECT_EQ(all.code, 0);
+  for (const char* name : {"dense", "vote", "ef", "sgd", "reshuffle", "logistic", "dirichlet"}) {
+    EXPECT_NE(all.out.find(std::string("  ") + name + " "), std::string::npos) << name;
+  }
+  const Finished orders = call({"list", "order"});
+  EXPECT_EQ(orders.code, 0);
+  EXPECT_EQ(orders.out.find("vote"), std::string::npos);
+  const Finished vote = call({"describe", "vote"});
+  EXPECT_EQ(vote.code, 0);
+  EXPECT_NE(vote.out.find("beta: number, at least 0, below 1; default 0"), std::string::npos)
+      << vote.out;
+  EXPECT_NE(vote.out.find("Promises:"), std::string::npos);
+}
+
+TEST_F(Program, KnowsItsDataSets) {
+  const Finished list = call({"data", "list"});
+  EXPECT_EQ(list.code, 0);
+  EXPECT_NE(list.out.find("a9a"), std::string::npos);
+  const Finished info = call({"data", "info", "mnist"});
+  EXPECT_EQ(info.code, 0);
+  EXPECT_NE(info.out.find("sha256"), std::string::npos);
+}
+
+TEST_F(Program, HelpsAndSaysItsVersionEverywhere) {
+  for (const std::vector<std::string>& command :
+       std::vector<std::vector<std::string>>{{},
+                                             {"run"},
+                                             {"validate"},
+                                             {"list"},
+                                             {"describe"},
+                                             {"data"},
+                                             {"data", "list"},
+                                             {"data", "info"},
+                                             {"data", "fetch"}}) {
+    for (const char* flag : {"--help", "--version"}) {
+      std::vector<std::string> arguments = command;
+      arguments.emplace_back(flag);
+      const Finished run = call(arguments);
+      EXPECT_EQ(run.code, 0) << (command.empty() ? "" : command.back()) << flag;
+      EXPECT_NE(run.out, "");
+      EXPECT_EQ(run.err, "");
+    }
+  }
+}
+
+}  // namespace
+}  // namespace laconic::cli

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "laconic/experiment/run.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cmath>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "laconic/base/error.hpp"
+#include "laconic/comm/transports.hpp"
+#include "laconic/experiment/records.hpp"
+
+namespace laconic::experiment {
+namespace {
+
+Plan plan_of(const std::string& text) {
+  const ParsedConfig parsed = parse_config(text, "test");
+  for (const Diagnostic& d : parsed.diagnostics) ADD_FAILURE() << text_of(d);
+  for (const Diagnostic& d : validate(parsed.config)) {
+    if (d.severity == Severity::kError) ADD_FAILURE() << text_of(d);
+  }
+  return make_plan(parsed.config);
+}
+
+constexpr const char* kLogistic = R"(name = "t"
+workers = 5
+rounds = 13
+batch = 7
+step = 0.5
+record_every = 4
+problem = "logistic:l2=1e-3"
+data = "synthetic-sparse:rows=200,test_rows=50,features=30,nonzeros=5"
+shard = "shuffled"
+[network]
+bandwidth = "1Mbit/s"
+latency = "1ms"
+)";
+constexpr const char* kAllAggregators = R"(
+[[method]]
+name = "dense"
+aggregator = "dense"
+[[method]]
+name = "vote"
+aggregator = "vote:beta=0.9,zero=random,tie=random"
+optimizer = "sgd:decay=decoupled,lambda=0.01"
+step = 0.01
+[[method]]
+name = "ef"
+aggregator = "ef:sign"
+optimizer = "sgd:decay=coupled,lambda=0.01"
+[[method]]
+name = "oracle"
+aggregator = "vote:zero=abstain,tie=zero"
+adversary = "oracle:count=2"
+step = 0.01
+[[method]]
+name = "krum"
+aggregator = "krum:f=1"
+adversary = "scale:count=1"
+batch = "full"
+)";
+
+// Keeps everything; may ask for a stop.
+class Keeper final : public Observer {
+ public:
+  explicit Keeper(const Plan& plan) : plan_(plan) {}
+  void advanced(const Progress& progress) override {
+    if (stop_at_ && progress.round == *stop_at_) stop.store(true);
+  }
+  void recorded(const Record& record) override {
+    records.push_back(record);
+    Record timeless = record;
+    timeless.seconds = {};
+    text += record_json(plan_, timeless) + '\n';
+  }
+  void diverged(const Divergence& divergence) override {
+    divergences.push_back(divergence);
+    text += divergence_json(plan_, divergence) + '\n';
+  }
+  void stop_at(std::uint32_t round) { stop_at_ = round; }
+
+  std::vector<Record> records = {};
+  std::vector<Divergence> divergences = {};
+  std::string text = {};
+  std::atomic<bool> stop{false};
+
+ private:
+  const Plan& plan_;
+  std::optional<std::uint32_t> stop_at_ = {};
+};
+
+Summary run_with(const Experiment& experiment, std::uint32_t ranks, Keeper& keeper) {
+  Summary summary;
+  run_on_threads(
+      ranks,
+      [&](Communicator& comm) {
+        Summary mine = run(experiment, comm, keeper);
+        if (comm.rank() == 0) summary = std::move(mine);
+      },
+      &keeper.stop);
+  return summary;
+}
+
+class RankIndependence : public testing::TestWithParam<const char*> {};
+
+TEST_P(RankIndependence, OfEveryRecord) {
+  const Experiment experiment(
+      plan_of(std::string("precision = '") + GetParam() + "'\n" + kLogistic + kAllAggregators));
+  std::string first;
+  for (const std::uint32_t ranks : {1U, 2U, 4U, 5U}) {
+    Keeper keeper(experiment.plan());
+    static_cast<void>(run_with(experiment, ranks, keeper));
+    EXPECT_EQ(keeper.records.size(), 5U * 5U);
+    if (first.empty()) first = keeper.text;
+    EXPECT_EQ(keeper.text, first) << ranks << " ranks";
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Precisions, RankIndependence, testing::Values("float", "double"),
+                         [](const auto& test) { return std::string(test.param); });
+
+TEST(Run, RecordsTheFirstAndTheLastRound) {
+  const Experiment experiment(
+      plan_of(std::string(kLogistic) + "[[method]]\naggregator = 'dense'\n"));
+  Keeper keeper(experiment.plan());
+  const Summary summary = run_with(experiment, 1, keeper);
+  std::vector<std::uint32_t> rounds;
+  for (const Record& record : keeper.records) rounds.push_back(record.round);
+  EXPECT_EQ(rounds, (std::vector<std::uint32_t>{0, 4, 8, 12, 13}));
+  EXPECT_EQ(summary.methods[0].rounds, 13U);
+  EXPECT_EQ(summary.methods[0].status, Status::kDone);
+  EXPECT_EQ(summary.methods[0].final.loss, keeper.records.back().metrics.loss);
+  EXPECT_FALSE(has_failed(summary));
+}
+
+TEST(Run, CountsTrafficAndEpochs) {
+  const Experiment experiment(
+      plan_of(std::string(kLogistic) + "[[method]]\naggregator = 'dense'\n"));
+  Keeper keeper(experiment.plan());
+  const Summary summary = run_with(experiment, 2, keeper);
+  const MethodSummary& method = summary.methods[0];
+  EXPECT_EQ(method.uplink.payload_bits, 13 * 30 * 32);
+  EXPECT_EQ(method.downlink.payload_bits, 13 * 30 * 32);
+  EXPECT_EQ(method.uplink_compression, 1.0);
+  EXPECT_GT(method.uplink.frame_bytes, 13 * 30 * 4);
+  EXPECT_GT(method.predicted_network_seconds.value(), 0.0);
+  // 40 examples per worker in batches of 7: six per epoch, so 13 rounds are 2 epochs and 7 of 40.
+  EXPECT_DOUBLE_EQ(method.epochs, 2 + 7.0 / 40);
+}
+
+TEST(Run, MeasuresAgreementOfVotesOnly) {
+  const Experiment experiment(plan_of(std::string(kLogistic) + kAllAggregators));
+  Keeper keeper(experiment.plan());
+  static_cast<void>(run_with(experiment, 1, keeper));
+  for (const Record& record : keeper.records) {
+    const std::string& name = experiment.plan().methods[record.method].name;
+    const bool votes = name == "vote" || name == "oracle";
+    EXPECT_EQ(record.agreement.has_value(), votes && record.round > 0) << name;
+    if (record.agreement) {
+      EXPECT_GE(*record.agreement, 0.0);
+      EXPECT_LE(*record.agreement, 1.0);
+    }
+  }
+}
+
+TEST(Run, DescendsAtTheTheoreticalStep) {
+  const Experiment experiment(
+      plan_of("name = 't'\nworkers = 3\nrounds = 30\nstep = 'theory'\nprecision = 'double'\n"
+              "record_every = 1\nproblem = 'quadratic:d=20'\n[[method]]\naggregator = 'dense'\n"));
+  Keeper keeper(experiment.plan());
+  static_cast<void>(run_with(experiment, 1, keeper));
+  for (std::size_t i = 1; i < keeper.records.size(); ++i) {
+    EXPECT_LT(*keeper.records[i].metrics.loss, *keeper.records[i - 1].metrics.loss);
+  }
+}
+
+TEST(Run, LeavesTheGradientOutOnRequest) {
+  const Experiment experiment(plan_of("record_gradient = false\n" + std::string(kLogistic) +
+                                      "[[method]]\naggregator = 'dense'\n"));
+  Keeper keeper(experiment.plan());
+  static_cast<void>(run_with(experiment, 1, keeper));
+  EXPECT_FALSE(keeper.records[0].metrics.grad_norm2.has_value());
+  EXPECT_TRUE(keeper.records[0].metrics.loss.has_value());
+}
+
+TEST(Run, RepeatsWithOtherSeedsAndAverages) {
+  const Experiment experiment(
+      plan_of("name = 't'\nworkers = 2\nrounds = 10\nstep = 0.1\nrepeats = 3\nbatch = 'noisy'\n"
+              "problem = 'noisy-quadratic:d=10'\n[[method]]\naggregator = 'dense'\n"));
+  Keeper keeper(experiment.plan());
+  const Summary summary = run_with(experiment, 2, keeper);
+  std::vector<double> finals;
+  for (const Record& record : keeper.records) {
+    if (record.round == 10) finals.push_back(*record.metrics.loss);
+  }
+  ASSERT_EQ(finals.size(), 3U);
+  EXPECT_NE(finals[0], finals[1]);
+  EXPECT_EQ(summary.methods[0].final.loss, (finals[0] + finals[1] + finals[2]) / 3);
+}
+
+// The first gradient overflows float in the round after a huge step.
+constexpr const char* kDivergent = R"(name = "t"
+workers = 4
+rounds = 20
+problem = "noisy-quadratic:d=10"
+batch = "noisy"
+step = 0.1
+[[method]]
+name = "bad"
+aggregator = "dense"
+step = 1e30
+allow_divergence = ALLOW
+[[method]]
+name = "good"
+aggregator = "dense"
+)";
+
+std::string divergent(const std::string& allow) {
+  std::string text = kDivergent;
+  return text.replace(text.find("ALLOW"), 5, allow);
+}
+
+TEST(Run, EndsADivergedMethodAndGoesOnWithTheOthers) {
+  const Experiment experiment(plan_of(divergent("false")));
+  for (const std::uint32_t ranks : {1U, 3U}) {
+    Keeper keeper(experiment.plan());
+    const Summary summary = run_with(experiment, ranks, keeper);
+    ASSERT_EQ(keeper.divergences.size(), 1U);
+    EXPECT_EQ(keeper.divergences[0].method, 0U);
+    EXPECT_EQ(keeper.divergences[0].worker, 0U);
+    EXPECT_EQ(summary.methods[0].status, Status::kDiverged);
+    EXPECT_LT(summary.methods[0].rounds, 20U);
+    EXPECT_EQ(summary.methods[1].status, Status::kDone);
+    EXPECT_EQ(summary.methods[1].rounds, 20U);
+    EXPECT_TRUE(has_failed(summary));
+  }
+}
+
+TEST(Run, AcceptsDivergenceThatIsAllowed) {
+  const Experiment experiment(plan_of(divergent("true")));
+  Keeper keeper(experiment.plan());
+  EXPECT_FALSE(has_failed(run_with(experiment, 1, keeper)));
+}
+
+TEST(Run, FinishesTheRoundWhenItIsInterrupted) {
+  const Experiment experiment(plan_of(std::string(kLogistic) + kAllAggregators));
+  for (const std::uint32_t ranks : {1U, 3U}) {
+    Keeper keeper(experiment.plan());
+    keeper.stop_at(6);
+    const Summary summary = run_with(experiment, ranks, keeper);
+    EXPECT_TRUE(summary.interrupted);
+    EXPECT_EQ(summary.methods[0].status, Status::kInterrupted);
+    EXPECT_EQ(summary.methods[0].rounds, keeper.records.back().round);
+    EXPECT_GE(keeper.records.back().round, 6U);
+    EXPECT_LE(keeper.records.back().round, 7U);
+    EXPECT_EQ(summary.methods[1].status, Status::kInterrupted);
+    EXPECT_EQ(summary.methods[1].rounds, 0U);
+    EXPECT_EQ(summary.methods[1].final.loss, std::nullopt);
+  }
+}
+
+TEST(Experiment, RefusesATheoreticalStepWithoutL) {
+  const std::string text =
+      "name = 't'\nworkers = 2\nrounds = 5\nstep = 'theory'\nbatch = 5\n"
+      "problem = 'mlp:hidden=4'\ndata = 'synthetic-images:rows=50,test_rows=10,side=14'\n"
+      "[[method]]\naggregator = 'dense'\n";
+  try {
+    const Experiment experiment(plan_of(text));
+    FAIL() << "accepted";
+  } catch (const ConfigError& e) {
+    EXPECT_NE(std::string(e.what()).find("give a number"), std::string::npos) << e.what();
+  }
+}
+
+TEST(Experiment, ReportsEveryMethodThatDoesNotFitTheData) {
+  const std::string text =
+      "name = 't'\nworkers = 2\nrounds = 5\nstep = 0.1\nproblem = 'logistic'\n"
+      "data = 'synthetic-sparse:rows=10,test_rows=4,features=8,nonzeros=2'\n"
+      "[[method]]\naggregator = 'dense'\nworkers = 11\n"
+      "[[method]]\naggregator = 'dense'\nworkers = 12\n";
+  try {
+    const Experiment experiment(plan_of(text));
+    FAIL() << "accepted";
+  } catch (const ConfigError& e) {
+    EXPECT_NE(std::string(e.what()).find("11"), std::string::npos) << e.what();
+    EXPECT_NE(std::string(e.what()).find("12"), std::string::npos) << e.what();
+  }
+}
+
+TEST(Experiment, CountsEpochsInRoundsOfTheLongestShard) {
+  const Experiment experiment(
+      plan_of("name = 't'\nworkers = 3\nepochs = 2\nstep = 0.1\nbatch = 4\nproblem = 'logistic'\n"
+              "data = 'synthetic-sparse:rows=25,test_rows=5,features=8,nonzeros=2'\n"
+              "[[method]]\naggregator = 'dense'\n"));
+  const auto problem = experiment.problem<float>(3, 1);
+  // 9, 8 and 8 examples: three, two and two batches of 4.
+  EXPECT_EQ(rounds_of(experiment.plan().methods[0], *problem), 6U);
+  EXPECT_DOUBLE_EQ(epochs_after({.kind = Batch::Kind::kSize, .size = 4}, *problem, 2), 24.0 / 25);
+}
+
+}  // namespace
+}  // namespace laconic::experiment

@@ -69,8 +69,9 @@ class Aggregator {
 
   // Collective. `mine` are the gradients of this rank's workers in order of worker; `direction`
   // gets the common direction, by which the optimizer steps downhill (x <- x - eta * direction).
-  // Throws DivergedError (the same on every rank) when a gradient is not finite; the round then
-  // never happened. After warm-up nothing is allocated. The report is valid until the next call.
+  // Throws DivergedError (the same on every rank) when a gradient is not finite; other workers may
+  // have updated their memories by then, so the aggregator must not be used afterwards. After
+  // warm-up nothing is allocated. The report is valid until the next call.
   virtual const RoundReport& aggregate(const Round& round, std::span<const WorkerGradient<T>> mine,
                                        std::span<T> direction, Communicator& comm) = 0;
 };

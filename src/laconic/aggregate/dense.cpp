@@ -35,17 +35,8 @@ class Dense final : public Aggregator<T> {
                                std::span<T> direction, Communicator& comm) override {
     const auto mode = static_cast<std::uint8_t>(format_);
     exchange_.begin(round);
-    for (const WorkerGradient<T>& gradient : mine) {
-      if (!kernels::all_finite<T>(gradient.values)) {
-        exchange_.report_divergence(find_divergence(*setup_.layout, gradient));
-        continue;
-      }
-      for (std::size_t s = 0; s < exchange_.plan().size(); ++s) {
-        wire::Message& message =
-            exchange_.open_uplink(gradient.worker, s, wire::Kind::kValues, mode);
-        write(slice<const T>(gradient.values, s), message);
-        exchange_.close_uplink();
-      }
+    if (exchange_.finite<T>(mine)) {
+      for (const WorkerGradient<T>& gradient : mine) send(gradient, mode);
     }
     exchange_.deliver_uplink(wire::Kind::kValues, mode, comm);
     for (OwnedShard& shard : exchange_.owned()) {
@@ -66,6 +57,13 @@ class Dense final : public Aggregator<T> {
   template <class U>
   std::span<U> slice(std::span<U> flat, std::size_t s) const {
     return flat.subspan(exchange_.plan()[s].begin, exchange_.plan()[s].size());
+  }
+  void send(const WorkerGradient<T>& gradient, std::uint8_t mode) {
+    for (std::size_t s = 0; s < exchange_.plan().size(); ++s) {
+      write(slice<const T>(gradient.values, s),
+            exchange_.open_uplink(gradient.worker, s, wire::Kind::kValues, mode));
+      exchange_.close_uplink();
+    }
   }
   void write(std::span<const T> values, wire::Message& message) const {
     wire::write_values<T>(format_, values, message.bytes);

@@ -51,7 +51,7 @@ class ErrorFeedback final : public Aggregator<T> {
                                std::span<T> direction, Communicator& comm) override {
     exchange_.begin(round);
     const T r = rescale(round);
-    if (finite(mine)) {
+    if (exchange_.finite<T>(mine)) {
       for (const WorkerGradient<T>& gradient : mine) send(round, gradient, r);
     }
     exchange_.deliver_uplink(wire::Kind::kSegments, 0, comm);
@@ -80,16 +80,6 @@ class ErrorFeedback final : public Aggregator<T> {
   static T rescale(const Round& round) {
     if (round.step_size == 0 || round.previous_step_size == 0) return T{1};
     return static_cast<T>(round.previous_step_size / round.step_size);
-  }
-
-  bool finite(std::span<const WorkerGradient<T>> mine) {
-    bool all = true;
-    for (const WorkerGradient<T>& gradient : mine) {
-      if (kernels::all_finite<T>(gradient.values)) continue;
-      exchange_.report_divergence(find_divergence(*setup_.layout, gradient));
-      all = false;
-    }
-    return all;
   }
 
   [[nodiscard]] std::span<const Tensor> tensors_of(std::size_t s) const {

@@ -148,9 +148,16 @@ void ShardedExchange::close_uplink() {
   open_.message = nullptr;
 }
 
-void ShardedExchange::report_divergence(const Divergence& divergence) {
-  diverged_.push_back(divergence);
+template <Real T>
+bool ShardedExchange::finite(std::span<const WorkerGradient<T>> mine) {
+  for (const WorkerGradient<T>& gradient : mine) {
+    if (kernels::all_finite<T>(gradient.values)) continue;
+    diverged_.push_back(find_divergence(*setup_.layout, gradient));
+  }
+  return diverged_.empty();
 }
+template bool ShardedExchange::finite(std::span<const WorkerGradient<float>>);
+template bool ShardedExchange::finite(std::span<const WorkerGradient<double>>);
 
 void ShardedExchange::deliver_uplink(wire::Kind kind, std::uint8_t mode, Communicator& comm) {
   LACONIC_EXPECTS(open_.message == nullptr);

@@ -67,8 +67,10 @@ class ShardedExchange {
   wire::Message& open_uplink(std::uint32_t worker, std::size_t s, wire::Kind kind,
                              std::uint8_t mode);
   void close_uplink();
-  // Instead of a worker's frames: says to every rank that its gradient is not finite.
-  void report_divergence(const Divergence& divergence);
+  // True when every gradient of this rank is finite. If not, all ranks are told of those that are
+  // not in place of this rank's frames, and deliver_uplink throws.
+  template <Real T>
+  [[nodiscard]] bool finite(std::span<const WorkerGradient<T>> mine);
   // Collective. Delivers the frames. Throws the same DivergedError on every rank if any was
   // reported.
   void deliver_uplink(wire::Kind kind, std::uint8_t mode, Communicator& comm);

@@ -31,22 +31,16 @@ class Krum final : public Aggregator<T> {
                                std::span<T> direction, Communicator& comm) override {
     const auto mode = static_cast<std::uint8_t>(wire::native_format<T>());
     exchange_.begin(round);
-    for (const WorkerGradient<T>& gradient : mine) {
-      if (!kernels::all_finite<T>(gradient.values)) {
-        exchange_.report_divergence(find_divergence(*setup_.layout, gradient));
-        continue;
+    if (exchange_.finite<T>(mine)) {
+      for (const WorkerGradient<T>& gradient : mine) {
+        write(gradient.values,
+              exchange_.open_uplink(gradient.worker, 0, wire::Kind::kValues, mode));
+        exchange_.close_uplink();
       }
-      wire::Message& message = exchange_.open_uplink(gradient.worker, 0, wire::Kind::kValues, mode);
-      wire::write_values<T>(wire::native_format<T>(), gradient.values, message.bytes);
-      message.payload_bits += gradient.values.size_bytes() * 8;
-      exchange_.close_uplink();
     }
     exchange_.deliver_uplink(wire::Kind::kValues, mode, comm);
     for (OwnedShard& shard : exchange_.owned()) {
-      const std::span<const T> mean = robust_mean(shard);
-      wire::Message& message = exchange_.open_downlink(shard.shard, wire::Kind::kValues, mode);
-      wire::write_values<T>(wire::native_format<T>(), mean, message.bytes);
-      message.payload_bits += mean.size_bytes() * 8;
+      write(robust_mean(shard), exchange_.open_downlink(shard.shard, wire::Kind::kValues, mode));
       exchange_.close_downlink();
     }
     exchange_.deliver_downlink(wire::Kind::kValues, mode, comm);
@@ -57,6 +51,11 @@ class Krum final : public Aggregator<T> {
   }
 
  private:
+  static void write(std::span<const T> values, wire::Message& message) {
+    wire::write_values<T>(wire::native_format<T>(), values, message.bytes);
+    message.payload_bits += values.size_bytes() * 8;
+  }
+
   std::span<const T> robust_mean(OwnedShard& shard) {
     const std::size_t size = setup_.layout->size();
     const std::span<T> rows = rows_.take(size * setup_.workers);

@@ -63,7 +63,7 @@ class Vote final : public Aggregator<T> {
     const wire::Kind down =
         rules_.tie == TieRule::kZero ? wire::Kind::kSignMask : wire::Kind::kSign;
     exchange_.begin(round);
-    if (finite(mine)) {
+    if (exchange_.finite<T>(mine)) {
       for (const WorkerGradient<T>& gradient : mine) send_votes(round, gradient, up);
     }
     exchange_.deliver_uplink(up, 0, comm);
@@ -75,18 +75,6 @@ class Vote final : public Aggregator<T> {
 
  private:
   [[nodiscard]] bool abstains() const { return rules_.zero == ZeroRule::kAbstain; }
-
-  // Says so when one is not. Nothing may change before this is known: the round then never
-  // happened.
-  bool finite(std::span<const WorkerGradient<T>> mine) {
-    bool all = true;
-    for (const WorkerGradient<T>& gradient : mine) {
-      if (kernels::all_finite<T>(gradient.values)) continue;
-      exchange_.report_divergence(find_divergence(*setup_.layout, gradient));
-      all = false;
-    }
-    return all;
-  }
 
   void send_votes(const Round& round, const WorkerGradient<T>& gradient, wire::Kind kind) {
     pack(round, gradient);
@@ -151,10 +139,10 @@ class Vote final : public Aggregator<T> {
       wire::WireReader reader(shard.inbox.payloads[worker]);
       const std::span<std::uint64_t> mask = ballot.first(words * (planes - 1));
       const std::span<std::uint64_t> signs = ballot.last(words);
-      if (abstains()) wire::read_plane(reader, bits, mask);
-      wire::read_plane(reader, bits, signs);
-      for (std::size_t w = 0; w < mask.size() && reader.ok(); ++w) {
-        if ((signs[w] & ~mask[w]) != 0) reader.fail(Fault::kBadValue, w);
+      if (abstains()) {
+        wire::read_masked_signs(reader, bits, {.mask = mask, .signs = signs});
+      } else {
+        wire::read_plane(reader, bits, signs);
       }
       if (Status status = reader.finish(); !status) {
         exchange_.refusals().add(status);
@@ -232,8 +220,11 @@ class Vote final : public Aggregator<T> {
     const std::span<std::uint64_t> mask = std::span<std::uint64_t>(mask_).first(words);
     const std::span<std::uint64_t> signs = std::span<std::uint64_t>(signs_).first(words);
     const bool masked = rules_.tie == TieRule::kZero;
-    if (masked) wire::read_plane(reader, shard.size(), mask);
-    wire::read_plane(reader, shard.size(), signs);
+    if (masked) {
+      wire::read_masked_signs(reader, shard.size(), {.mask = mask, .signs = signs});
+    } else {
+      wire::read_plane(reader, shard.size(), signs);
+    }
     if (Status status = reader.finish(); !status) exchange_.bad_result(s, status);
     if (masked) {
       kernels::unpack_masked_signs<T>(signs, mask, T{1}, slice);

@@ -30,8 +30,6 @@ std::string_view fault_name(Fault fault) {
       return "unknown mode";
     case Fault::kBadDimension:
       return "wrong dimension";
-    case Fault::kBadLength:
-      return "wrong payload length";
     case Fault::kNonZeroPadding:
       return "padding bits are set";
     case Fault::kBadIndex:

@@ -57,7 +57,6 @@ enum class Fault : std::uint8_t {
   kBadKind,          // a payload kind that is unknown or not the one expected
   kBadMode,          // a mode that the payload kind does not know
   kBadDimension,     // number of coordinates or shard offset differs from the receiver's
-  kBadLength,        // payload length does not fit the kind and the dimension
   kNonZeroPadding,   // bits behind the last coordinate are set
   kBadIndex,         // coordinate index out of range, or indices not increasing
   kBadValue,         // a code outside its range, or a sign bit outside the mask
@@ -78,6 +77,7 @@ class [[nodiscard]] Status {
       : fault_(fault), position_(position), value_(value), expected_(expected) {}
   explicit operator bool() const { return fault_ == Fault::kNone; }
   [[nodiscard]] Fault fault() const { return fault_; }
+  [[nodiscard]] std::uint64_t position() const { return position_; }  // in bytes
   // "byte 12: bad dimension: 7, expected 9".
   [[nodiscard]] std::string message() const;
   bool operator==(const Status&) const = default;

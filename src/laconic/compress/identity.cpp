@@ -28,12 +28,13 @@ class Identity final : public Compressor<T> {
   Status decode_add(wire::WireReader& in, const CompressContext&, T scale,
                     TensorSpan<T> y) const override {
     // Two passes in chunks: all numbers are looked at before the first is added.
+    const std::size_t start = in.position();
     const wire::Bytes body = in.bytes(y.values.size_bytes());
     if (!in.ok()) return in.status();
     wire::WireReader check(body);
     for_chunks(check, y.values, [](std::span<const T>, std::span<T>) {});
     if (!check.ok()) {
-      in.fail(check.status().fault());
+      in.fail_at(start + check.status().position(), check.status().fault());
       return in.status();
     }
     wire::WireReader values(body);

@@ -76,11 +76,12 @@ class Sign final : public Compressor<T> {
   Status decode_add(wire::WireReader& in, const CompressContext&, T scale,
                     TensorSpan<T> y) const override {
     const std::size_t size = y.values.size();
+    const std::size_t start = in.position();
     const wire::Bytes scales = in.bytes(blocks(size) * sizeof(float));
     const wire::Bytes plane = in.bytes(kernels::words_for(size) * sizeof(std::uint64_t));
     if (!in.ok()) return in.status();
     if (Status bad = check(scales, plane, size); !bad) {
-      in.fail(bad.fault());
+      in.fail_at(start + bad.position(), bad.fault());
       return in.status();
     }
     wire::WireReader scale_reader(scales);
@@ -119,7 +120,7 @@ class Sign final : public Compressor<T> {
     if (size % 64 == 0) return {};
     wire::WireReader last(plane.last(sizeof(std::uint64_t)));
     if (last.u64() >> (size % 64) != 0)
-      return {Fault::kNonZeroPadding, plane.size() - sizeof(std::uint64_t)};
+      return {Fault::kNonZeroPadding, scales.size() + plane.size() - sizeof(std::uint64_t)};
     return {};
   }
 

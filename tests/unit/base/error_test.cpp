@@ -28,7 +28,6 @@ TEST(FaultName, TheNamesAreTheOnesThatAreDocumented) {
   EXPECT_EQ(fault_name(Fault::kBadKind), "unexpected payload kind");
   EXPECT_EQ(fault_name(Fault::kBadMode), "unknown mode");
   EXPECT_EQ(fault_name(Fault::kBadDimension), "wrong dimension");
-  EXPECT_EQ(fault_name(Fault::kBadLength), "wrong payload length");
   EXPECT_EQ(fault_name(Fault::kNonZeroPadding), "padding bits are set");
   EXPECT_EQ(fault_name(Fault::kBadIndex), "bad coordinate index");
   EXPECT_EQ(fault_name(Fault::kBadValue), "bad value");

@@ -72,15 +72,16 @@ std::string ranks_problem(std::uint32_t ranks, const Plan& plan, std::string_vie
                      most, most);
 }
 
-// What is shown and written on rank 0.
+// What is shown and written on rank 0. Under mpirun the terminal is none: mpirun puts a
+// pseudo-terminal in front of every process, even when its own output goes to a file.
 class Front {
  public:
-  Front(const Options& options, const Plan& plan, const experiment::RunFacts& facts)
+  Front(const Options& options, const Plan& plan, const experiment::RunFacts& facts,
+        const Terminal& terminal)
       : options_(options),
         folder_(folder_of(options, plan)),
         file_(folder_, plan, facts),
-        progress_(options.quiet || options.json ? make_silence()
-                                                : make_progress(terminal_of_stdout(), plan)),
+        progress_(options.quiet || options.json ? make_silence() : make_progress(terminal, plan)),
         observer_(file_, *progress_) {}
 
   [[nodiscard]] experiment::Observer& observer() { return observer_; }
@@ -136,7 +137,8 @@ int run_on_threads_here(const Options& options, const Plan& plan) {
   listen_to_signals();
   std::optional<Summary> summary;
   std::optional<Front> front;
-  front.emplace(options, experiment.plan(), experiment::RunFacts{ranks, "threads"});
+  front.emplace(options, experiment.plan(), experiment::RunFacts{ranks, "threads"},
+                terminal_of_stdout());
   run_on_threads(
       ranks,
       [&](Communicator& comm) {
@@ -210,7 +212,8 @@ Summary run_as_mpi_rank(const Options& options, const Plan& plan, Communicator& 
   std::optional<Front> front;
   agree(comm, 5, [&] {
     if (first) {
-      front.emplace(options, experiment->plan(), experiment::RunFacts{comm.size(), "mpi"});
+      front.emplace(options, experiment->plan(), experiment::RunFacts{comm.size(), "mpi"},
+                    Terminal{});
     }
     return std::string();
   });

@@ -87,12 +87,12 @@ void force_simd_target(const std::string& name);
   void add_signs(std::span<const std::uint64_t> signs, T magnitude, std::span<T> y);               \
                                                                                                    \
   /* v <- beta v + (1 - beta) g: beta and 1 - beta are rounded to T, then both products, then the  \
-     sum; signs of the new v */                                                                             \
+     sum; signs of the new v */                                                                    \
   template <Real T>                                                                                \
   void momentum_pack_signs(double beta, std::span<const T> g, std::span<T> v,                      \
                            std::span<std::uint64_t> signs);                                        \
   /* Scaled sign with error feedback (signsgd.md 2.10), one block: p = g + r e (product, then sum, \
-     in T); scale = ||p||_1 / size in double, rounded to float (returned); signs of p; e = p - (p                                                                                        \
+     in T); scale = ||p||_1 / size in double, rounded to float (returned); signs of p; e = p - (p  \
      < 0 ? -scale : scale) in T. With e all zero this is plain scaled sign. Returns 0 for no       \
      elements; the scale is infinite when ||p||_1 / size is beyond float, and then e is not        \
      finite. */                                                                                    \

@@ -26,8 +26,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 constexpr std::size_t kWordBits = 64;
 
 // Streams are asked for one page ahead: hardware prefetching stops at the end of a page, which
-// costs a third of the bandwidth of main memory (docs/benchmarks.md). Never faults, also behind the
-// end.
+// costs up to a third of the bandwidth of main memory (docs/benchmarks.md). Never faults, also
+// behind the end.
 constexpr std::size_t kPrefetchBytes = 4096;
 constexpr std::size_t kLineBytes = 64;
 template <class T>

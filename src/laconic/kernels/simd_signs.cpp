@@ -167,8 +167,8 @@ void momentum_pack(T beta, T one_minus_beta, const T* g, T* v, std::size_t size,
   signs[i / kWordBits] = word;
 }
 
-// p = g + r e, formed in each of the two passes of error feedback: reading g a second time is
-// cheaper than writing p and reading it back.
+// p = g + r e, formed in each of the two passes of error feedback: reading g a second time moves as
+// many bytes as writing p and reading it back, and writes half as many.
 template <class T>
 struct Corrected {
   const T* g;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Numbered names refer to the list of checks of the signSGD specification: the round trip is number 1.
+// Numbered names refer to the list of checks of the signSGD specification: the round trip is
+// number 1.
 #include <cmath>
 #include <stdexcept>
 

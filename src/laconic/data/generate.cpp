@@ -81,9 +81,11 @@ class SparseGenerator {
                      std::span<double>(weights_));
   }
 
+  // The training rows first: they fix the hyperplane for both splits.
   Examples generate(Split split, std::uint32_t count) {
     const Blocks blocks{.rows = count, .workers = options_.workers};
     Examples out;
+    std::vector<Drawn> drawn;
     SparseRows rows;
     rows.features = options_.features;
     std::uint32_t block = 0;
@@ -91,15 +93,32 @@ class SparseGenerator {
       rng::Reader reader(row_stream(options_.seed, split, i));
       const auto mixed = static_cast<std::uint32_t>(reader.below(options_.workers));
       while (i >= blocks.begin(block + 1)) ++block;
-      out.signs.push_back(add_row(reader, split == Split::kTrain ? block : mixed, rows));
+      drawn.push_back(add_row(reader, split == Split::kTrain ? block : mixed, rows));
+    }
+    // The hyperplane lies where it parts the training rows in halves: frequent features would
+    // otherwise put nearly all rows on one side.
+    if (split == Split::kTrain) threshold_ = median(drawn);
+    for (const Drawn& row : drawn) {
+      out.signs.push_back((row.margin >= threshold_) != row.flip ? 1.0 : -1.0);
     }
     out.rows = std::move(rows);
     return out;
   }
 
  private:
-  // Returns the label.
-  double add_row(rng::Reader& reader, std::uint32_t block, SparseRows& rows) {
+  struct Drawn {
+    double margin = 0;
+    bool flip = false;
+  };
+  // The lower one of an even number. Precondition: rows is not empty.
+  static double median(const std::vector<Drawn>& rows) {
+    std::vector<double> margins;
+    for (const Drawn& row : rows) margins.push_back(row.margin);
+    std::sort(margins.begin(), margins.end());
+    return margins[(margins.size() - 1) / 2];
+  }
+
+  Drawn add_row(rng::Reader& reader, std::uint32_t block, SparseRows& rows) {
     const std::uint32_t least = (options_.nonzeros + 1) / 2;
     const std::uint32_t most = options_.nonzeros + options_.nonzeros / 2;
     const auto count = least + static_cast<std::uint32_t>(reader.below(most - least + 1));
@@ -121,8 +140,7 @@ class SparseGenerator {
       used_[rows.columns[k]] = 0;
     }
     rows.offsets.push_back(rows.columns.size());
-    const bool flip = reader.unit_double() < options_.flip_probability;
-    return (margin >= 0) != flip ? 1.0 : -1.0;
+    return {.margin = margin, .flip = reader.unit_double() < options_.flip_probability};
   }
 
   // A feature that the row does not have yet; of a taken one the next in rank stands in.
@@ -142,7 +160,8 @@ class SparseGenerator {
   const SparseOptions& options_;
   std::vector<double> cumulated_;       // of the law of ranks, not normalised
   std::vector<std::uint32_t> ranking_;  // feature of each rank
-  std::vector<double> weights_;         // of the hyperplane
+  std::vector<double> weights_;         // normal of the hyperplane
+  double threshold_ = 0;                // its margin
   std::vector<char> used_;              // features of the row under construction
 };
 

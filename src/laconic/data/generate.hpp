@@ -10,7 +10,8 @@
 
 namespace laconic::data {
 
-// Binary labels from a random hyperplane through the origin, each flipped with flip_probability. A
+// Binary labels from a random hyperplane that parts the training rows in halves, each label flipped
+// with flip_probability. A
 // row has between about half and three halves of `nonzeros` entries and Euclidean norm 1; feature
 // frequencies fall like 1/rank, as in text. The heterogeneity is the probability that an entry is
 // drawn by the ranking of features that belongs to the row's block (Blocks{rows, workers}) instead

@@ -44,14 +44,24 @@ std::string fingerprint(const Dataset& dataset) {
 
 TEST(SyntheticSparse, GivesTheSameBitsOnEveryMachine) {
   EXPECT_EQ(fingerprint(synthetic_sparse({.rows = 300, .test_rows = 50, .seed = 1})),
-            "336f3cbd8bb1af8f");
+            "fa1e571c88ea7237");
   EXPECT_EQ(fingerprint(synthetic_sparse({.rows = 300,
                                           .test_rows = 50,
                                           .features = 1000,
                                           .heterogeneity = 0.5,
                                           .workers = 7,
                                           .seed = 2})),
-            "4d3d5474d6e5c1c9");
+            "04b89c434fde9406");
+}
+
+TEST(SyntheticSparse, PartsTheTrainingRowsInHalvesWhateverTheFrequencies) {
+  for (const std::uint32_t nonzeros : {1U, 15U, 50U}) {
+    const Dataset data = synthetic_sparse(
+        {.rows = 1001, .features = 100, .nonzeros = nonzeros, .flip_probability = 0, .seed = 4});
+    const auto positive = std::count(data.train.signs.begin(), data.train.signs.end(), 1.0);
+    EXPECT_GE(positive, 501) << nonzeros;
+    EXPECT_LE(positive, nonzeros == 1 ? 800 : 501) << nonzeros;  // one entry: equal margins
+  }
 }
 
 TEST(SyntheticSparse, HasTheShapeAskedFor) {

@@ -23,3 +23,8 @@ function(laconic_warnings target)
   target_compile_options(${target} PRIVATE
     "$<$<BOOL:${LACONIC_DEVELOPER}>:-Wall;-Wextra;-Wconversion;-Wshadow;-Werror>")
 endfunction()
+
+# For code that is compiled often and waits for nothing: -O1 takes two thirds of the time of -O3.
+function(laconic_compile_quickly target)
+  target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
+endfunction()

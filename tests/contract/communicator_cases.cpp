@@ -140,7 +140,7 @@ void carries_nothing_when_all_buffers_are_empty(Communicator& comm) {
 template <Real T>
 void expect_canonical_sums(Communicator& comm, std::uint32_t workers) {
   const std::unique_ptr<Communicator> self = make_self_communicator();
-  for (const std::size_t count : {0, 1, 3, 64, 1000, 4097}) {
+  for (const std::size_t count : {0U, 1U, 3U, 64U, 1000U, 4097U}) {
     const HostedRows<T> mine(comm, workers, count);
     const HostedRows<T> all(*self, workers, count);
     std::vector<T> naive(count);
@@ -179,7 +179,7 @@ template <Real T>
 void expect_exact_fast_sums(Communicator& comm) {
   // Integers below 2^24 are added exactly in any order.
   const WorkerBlock block = workers_of_rank(kWorkers, comm.rank(), comm.size());
-  for (const std::size_t count : {1, 5, 1500}) {
+  for (const std::size_t count : {1U, 5U, 1500U}) {
     std::vector<std::vector<T>> rows;
     for (std::uint32_t w = block.begin; w < block.end; ++w) {
       rows.emplace_back(count);

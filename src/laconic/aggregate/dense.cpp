@@ -123,7 +123,9 @@ class FastDense final : public Aggregator<T> {
     if (!kernels::all_finite<T>(std::span<const T>(direction))) blame(round, mine, comm);
     kernels::scale<T>(static_cast<T>(1.0 / setup_.workers), direction);
     const std::uint64_t bytes = dim * sizeof(T);
-    report_.uplink = {bytes * 8 * mine.size(), bytes * mine.size()};
+    report_.uplink = {.payload_bits = bytes * 8 * mine.size(),
+                      .wire_bits = bytes * 8 * mine.size(),
+                      .frame_bytes = bytes * mine.size()};
     report_.downlink = report_.uplink;
     // A ring: every link carries 2 (n-1)/n of the vector in 2 (n-1) dependent steps.
     report_.latency_steps = 2 * (setup_.workers - 1);
@@ -210,5 +212,7 @@ std::vector<std::string> dense_problems(const Args& args, std::uint32_t workers)
   }
   return out;
 }
+
+std::optional<StepTheory> dense_theory(const Args&, const AggregatorSetup&) { return StepTheory{}; }
 
 }  // namespace laconic::aggregate

@@ -275,4 +275,6 @@ std::vector<std::string> ef_problems(const Args& args, std::uint32_t workers) {
   return out;
 }
 
+std::optional<StepTheory> ef_theory(const Args&, const AggregatorSetup&) { return std::nullopt; }
+
 }  // namespace laconic::aggregate

@@ -142,7 +142,9 @@ void ShardedExchange::close_uplink() {
   LACONIC_EXPECTS(open_.message != nullptr);
   wire::end_frame(open_.token, open_.message->bytes);
   const std::uint64_t frame_bytes = open_.message->bytes.size() - open_.token;
-  report_.uplink += {open_.message->payload_bits - open_.bits_before, frame_bytes};
+  report_.uplink += {.payload_bits = open_.message->payload_bits - open_.bits_before,
+                     .wire_bits = (frame_bytes - wire::kHeaderBytes) * 8,
+                     .frame_bytes = frame_bytes};
   if (plan_[open_.shard].owner != open_.worker)
     link_out_[open_.worker - setup_.mine.begin] += frame_bytes;
   open_.message = nullptr;
@@ -237,7 +239,9 @@ void ShardedExchange::close_downlink() {
   const std::uint64_t frame_bytes = downlink_.bytes.size() - open_.token;
   const std::uint64_t payload_bits = downlink_.payload_bits - open_.bits_before;
   // Every worker hears every shard: the shard's own rank accounts for all of them.
-  report_.downlink += {payload_bits * setup_.workers, frame_bytes * setup_.workers};
+  report_.downlink += {.payload_bits = payload_bits * setup_.workers,
+                       .wire_bits = (frame_bytes - wire::kHeaderBytes) * 8 * setup_.workers,
+                       .frame_bytes = frame_bytes * setup_.workers};
   link_out_[open_.worker - setup_.mine.begin] += frame_bytes * (setup_.workers - 1);
   open_.message = nullptr;
 }

@@ -179,4 +179,6 @@ std::vector<std::string> krum_problems(const Args& args, std::uint32_t workers) 
       f, f + 3, workers)};
 }
 
+std::optional<StepTheory> krum_theory(const Args&, const AggregatorSetup&) { return std::nullopt; }
+
 }  // namespace laconic::aggregate

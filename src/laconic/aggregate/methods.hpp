@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every aggregator's file defines: its card, its constructor, and the problems that its card
-// cannot express (none for most). Made from methods.def.
+// What every aggregator's file defines: its card, its constructor, the problems that its card
+// cannot express (none for most), and what theory says about its step size. Made from methods.def.
 #pragma once
 
 #include <memory>
@@ -15,7 +15,8 @@ namespace laconic::aggregate {
   const Card& name##_card();                                                                  \
   template <Real T>                                                                           \
   std::unique_ptr<Aggregator<T>> make_##name(const Args& args, const AggregatorSetup& setup); \
-  std::vector<std::string> name##_problems(const Args& args, std::uint32_t workers);
+  std::vector<std::string> name##_problems(const Args& args, std::uint32_t workers);          \
+  std::optional<StepTheory> name##_theory(const Args& args, const AggregatorSetup& setup);
 #include "laconic/aggregate/methods.def"
 #undef LACONIC_AGGREGATOR
 

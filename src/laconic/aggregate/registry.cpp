@@ -32,6 +32,16 @@ std::vector<std::string> aggregator_problems(const Spec& canonical, std::uint32_
   return {};
 }
 
+std::optional<StepTheory> aggregator_theory(const Spec& canonical, const AggregatorSetup& setup) {
+  const Args args(canonical);
+#define LACONIC_AGGREGATOR(method)                       \
+  if (canonical.name == aggregate::method##_card().name) \
+    return aggregate::method##_theory(args, setup);
+#include "laconic/aggregate/methods.def"
+#undef LACONIC_AGGREGATOR
+  return std::nullopt;
+}
+
 namespace aggregate {
 
 ParamCard shards_param() {

@@ -338,4 +338,6 @@ std::vector<std::string> vote_problems(const Args& args, std::uint32_t workers) 
   return out;
 }
 
+std::optional<StepTheory> vote_theory(const Args&, const AggregatorSetup&) { return std::nullopt; }
+
 }  // namespace laconic::aggregate

@@ -23,11 +23,19 @@ enum class Combine : std::uint8_t {
   kVote,           // payloads are votes
 };
 
+// What n workers that compress vectors a_1 .. a_n promise together (3pc.md 2.4):
+//   E|(1/n) sum C_i(a_i) - mean|^2 <= a (1/n) sum |a_i|^2 - b |mean|^2
+struct Joint {
+  double a = 0;
+  double b = 0;
+};
+
 // What a compressor C promises for a tensor of a given shape; E is over its own randomness.
 struct Traits {
   bool unbiased = false;             // E C(x) = x
   std::optional<double> omega = {};  // E|C(x)-x|^2 <= omega |x|^2, only with unbiased
   std::optional<double> alpha = {};  // E|C(x)-x|^2 <= (1-alpha)|x|^2
+  std::optional<Joint> joint = {};   // for the number of workers of its setup; only with unbiased
   Combine combine = Combine::kDecodeThenAdd;
   bool randomized = false;
 };
@@ -40,7 +48,16 @@ struct CompressContext {
   std::uint32_t round = 0;
   std::uint32_t tensor = 0;
   rng::Purpose purpose = rng::Purpose::kCompress;  // kServer for the downlink
+  // Which of several compressors of one message: 0 for the only one, see child().
+  std::uint32_t path = 0;
 };
+// The context of the index-th compressor inside a method that uses several, so that no two of them
+// draw the same numbers. index < 3.
+[[nodiscard]] CompressContext child(const CompressContext& context, std::uint32_t index);
+// Where a compressor draws from: numbers of its own for every worker, or the same for all workers.
+// docs/reproducibility.md says how the path enters.
+[[nodiscard]] rng::Stream own_stream(const CompressContext& context);
+[[nodiscard]] rng::Stream shared_stream(const CompressContext& context);
 
 // Stateless; const methods may run on many threads at once.
 template <Real T>
@@ -52,6 +69,11 @@ class Compressor {
   Compressor& operator=(const Compressor&) = delete;
 
   [[nodiscard]] virtual Traits traits(Shape shape) const = 0;
+  // Why a tensor of this shape cannot be compressed, in one line with the remedy; empty if it can.
+  [[nodiscard]] virtual std::string misfit(Shape shape) const {
+    static_cast<void>(shape);
+    return {};
+  }
   // Upper bound of what encode appends.
   [[nodiscard]] virtual std::size_t max_bytes(Shape shape) const = 0;
   // Appends a self-delimiting body to out.bytes and the bits a paper would count to
@@ -66,9 +88,16 @@ class Compressor {
   // y += scale * C(x), reading one body. On failure y is unchanged. Linear in the message and y.
   virtual Status decode_add(wire::WireReader& in, const CompressContext& context, T scale,
                             TensorSpan<T> y) const = 0;
+  // The same onto sums in double: every decoded number is added without rounding it to T. Methods
+  // whose messages are increments keep their state this way, so that sender and receiver stay
+  // together in float runs too. Compressors that need not look at all of y override it.
+  virtual Status decode_add_wide(wire::WireReader& in, const CompressContext& context, double scale,
+                                 TensorSpan<double> y) const;
 };
 
-struct CompressorSetup {};
+struct CompressorSetup {
+  std::uint32_t workers = 1;  // that compress together; perm-k divides the coordinates among them
+};
 template <Real T>
 using CompressorRegistry = Registry<Compressor<T>, CompressorSetup>;
 template <Real T>

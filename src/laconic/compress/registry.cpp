@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The list of compressors, and what a compressor does unless it overrides it.
+#include <algorithm>
+#include <type_traits>
+
 #include "laconic/base/assert.hpp"
 #include "laconic/compress/methods.hpp"
 #include "laconic/kernels/kernels.hpp"
+#include "laconic/tensor/workspace.hpp"
 
 namespace laconic {
 
@@ -18,6 +22,31 @@ const CompressorRegistry<T>& compressors() {
 template const CompressorRegistry<float>& compressors<float>();
 template const CompressorRegistry<double>& compressors<double>();
 
+namespace {
+
+// Beyond the root the key is mixed with the path: counters have no room for it.
+CompressContext at_path(CompressContext context) {
+  context.seed ^= std::uint64_t{context.path} * 0x9E3779B97F4A7C15U;
+  return context;
+}
+
+}  // namespace
+
+CompressContext child(const CompressContext& context, std::uint32_t index) {
+  LACONIC_EXPECTS(index < 3);
+  CompressContext out = context;
+  out.path = context.path * 4 + index + 1;
+  return out;
+}
+
+rng::Stream own_stream(const CompressContext& context) {
+  return {at_path(context).seed, {context.purpose, context.worker, context.round, context.tensor}};
+}
+
+rng::Stream shared_stream(const CompressContext& context) {
+  return {at_path(context).seed, {rng::Purpose::kShared, 0, context.round, context.tensor}};
+}
+
 void add_compressor_cards(Catalog& catalog) {
   for (const auto& method : compressors<float>().methods()) catalog.add(*method.card);
 }
@@ -31,6 +60,22 @@ void Compressor<T>::encode_with_feedback(TensorView<T> g, T r, TensorSpan<T> e,
   wire::WireReader own(std::span<const std::byte>(out.bytes).subspan(start));
   const Status decoded = decode_add(own, context, T{-1}, e);  // e = p - C(p)
   LACONIC_EXPECTS(static_cast<bool>(decoded));
+}
+template <Real T>
+Status Compressor<T>::decode_add_wide(wire::WireReader& in, const CompressContext& context,
+                                      double scale, TensorSpan<double> y) const {
+  if constexpr (std::is_same_v<T, double>) {
+    return decode_add(in, context, scale, y);
+  } else {
+    thread_local Scratch<T> decoded;  // grows to the largest tensor, then stays
+    const std::span<T> values = decoded.take(y.values.size());
+    std::fill(values.begin(), values.end(), T{0});
+    if (Status status = decode_add(in, context, T{1}, {values, y.shape}); !status) return status;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      y.values[i] += scale * static_cast<double>(values[i]);
+    }
+    return {};
+  }
 }
 template class Compressor<float>;
 template class Compressor<double>;

@@ -57,6 +57,13 @@ void force_simd_target(const std::string& name);
   double squared_norm(std::span<const T> x);                                                       \
   template <Real T>                                                                                \
   double l1_norm(std::span<const T> x);                                                            \
+  /* sum (x_i - y_i)^2 in the canonical order, differences formed in double */                     \
+  template <Real T>                                                                                \
+  double squared_distance(std::span<const T> x, std::span<const T> y);                             \
+  /* out_i = x_i - h_i, formed in double and rounded once to T; returns sum out_i^2 in the         \
+   * canonical order. Not finite when an x_i is not finite. */                                     \
+  template <Real T>                                                                                \
+  double residual(std::span<const T> x, std::span<const double> h, std::span<T> out);              \
   /* max |x_i|; 0 for an empty span. Precondition: all finite. */                                  \
   template <Real T>                                                                                \
   T absmax(std::span<const T> x);                                                                  \

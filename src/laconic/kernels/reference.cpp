@@ -92,6 +92,24 @@ double squared_norm(std::span<const T> x) {
 }
 
 template <Real T>
+double squared_distance(std::span<const T> x, std::span<const T> y) {
+  LACONIC_EXPECTS(x.size() == y.size());
+  return reduce(x.size(), [&](std::size_t i) {
+    const double difference = static_cast<double>(x[i]) - static_cast<double>(y[i]);
+    return difference * difference;
+  });
+}
+
+template <Real T>
+double residual(std::span<const T> x, std::span<const double> h, std::span<T> out) {
+  LACONIC_EXPECTS(x.size() == h.size() && x.size() == out.size());
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    out[i] = static_cast<T>(static_cast<double>(x[i]) - h[i]);
+  }
+  return squared_norm(std::span<const T>(out));
+}
+
+template <Real T>
 double l1_norm(std::span<const T> x) {
   return reduce(x.size(), [&](std::size_t i) { return std::abs(static_cast<double>(x[i])); });
 }
@@ -340,6 +358,8 @@ void gemm_nt(GemmShape shape, std::span<const T> a, std::span<const T> b, std::s
   template double sum(std::span<const T>);                                                \
   template double dot(std::span<const T>, std::span<const T>);                            \
   template double squared_norm(std::span<const T>);                                       \
+  template double squared_distance(std::span<const T>, std::span<const T>);               \
+  template double residual(std::span<const T>, std::span<const double>, std::span<T>);    \
   template double l1_norm(std::span<const T>);                                            \
   template T absmax(std::span<const T>);                                                  \
   template bool all_finite(std::span<const T>);                                           \

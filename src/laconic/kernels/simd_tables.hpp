@@ -26,6 +26,8 @@ struct ReduceTable {
   double (*sum)(const T* x, std::size_t size) = nullptr;
   double (*dot)(const T* x, const T* y, std::size_t size) = nullptr;
   double (*squared_norm)(const T* x, std::size_t size) = nullptr;
+  double (*squared_distance)(const T* x, const T* y, std::size_t size) = nullptr;
+  double (*residual)(const T* x, const double* h, T* out, std::size_t size) = nullptr;
   double (*l1_norm)(const T* x, std::size_t size) = nullptr;
   T (*absmax)(const T* x, std::size_t size) = nullptr;
   bool (*all_finite)(const T* x, std::size_t size) = nullptr;

@@ -23,6 +23,12 @@ std::vector<std::string> specs() {
     const std::string name(method.card->name);
     if (name == "krum") {
       out.emplace_back("krum:f=1");
+    } else if (method.card->inner_kind == "mechanism") {
+      for (const char* inner : {"gd", "ef21:topk:k=0.3", "ef21+:topk:k=0.3", "clag:topk:k=0.3",
+                                "marina:randk:k=0.3", "diana:natural", "ef14:topk:k=0.3",
+                                "3pcv2:q=(randk:k=0.3):topk:k=0.3", "lag-wk:memory=2"}) {
+        out.push_back(name + ":" + inner);
+      }
     } else if (method.card->inner_kind.empty()) {
       out.push_back(name);
     } else {
@@ -33,7 +39,10 @@ std::vector<std::string> specs() {
   for (const char* more :
        {"vote:beta=0.9", "vote:zero=abstain,tie=zero", "vote:zero=random,tie=random",
         "vote:shards=2", "dense:wire=bf16", "dense:wire=f16", "dense:shards=3",
-        "ef:two_way=false:sign", "ef:sign:block=64"}) {
+        "ef:two_way=false:sign", "ef:sign:block=64", "mirror:by=tensor:ef21:topk:k=0.3",
+        "mirror:by=tensor,shards=2:3pcv5:p=0.5:topk:k=0.3", "mirror:init=zero:ef21:topk:k=0.3",
+        "mirror:init=compressed:ef21:sign", "mirror:down=(ef21:topk:k=0.3):ef21:topk:k=0.3",
+        "mirror:by=tensor,down=(clag:sign):diana:natural"}) {
     out.emplace_back(more);
   }
   return out;

@@ -117,6 +117,7 @@ void ShardedExchange::begin(const Round& round) {
   report_.clamped_messages = 0;
   report_.votes = 0;
   report_.agreeing_votes = 0;
+  report_.silent_workers = 0;
 }
 
 wire::Message& ShardedExchange::open_uplink(std::uint32_t worker, std::size_t s, wire::Kind kind,
@@ -281,6 +282,15 @@ void ShardedExchange::bad_result(std::size_t s, const Status& status) const {
                   "{}; the replicas would "
                   "drift apart, so the run ends; check the transport",
                   round_.index, s, plan_[s].begin, plan_[s].end, status.message()));
+}
+
+void ShardedExchange::bad_message(std::size_t s, std::uint32_t worker, const Status& status) const {
+  throw CommError(fmt::format(
+      "round {}: the message of worker {} for server shard {} (coordinates {} to {}) {}; the "
+      "server's memory of that worker would drift away from the worker's, so the run ends; check "
+      "the transport",
+      round_.index, worker, s, plan_[s].begin, plan_[s].end,
+      status ? std::string("is missing") : "cannot be read: " + status.message()));
 }
 
 template <Real T>

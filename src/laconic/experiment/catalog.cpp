@@ -5,6 +5,7 @@
 #include "laconic/aggregate/aggregator.hpp"
 #include "laconic/compress/compressor.hpp"
 #include "laconic/data/load.hpp"
+#include "laconic/mechanism/mechanism.hpp"
 #include "laconic/optim/optimizer.hpp"
 #include "laconic/order/order_policy.hpp"
 #include "laconic/problem/problem.hpp"
@@ -49,6 +50,7 @@ Catalog build() {
   catalog.add(kShuffled);
   catalog.add(kDirichlet);
   add_aggregator_cards(catalog);
+  add_mechanism_cards(catalog);
   add_compressor_cards(catalog);
   add_optimizer_cards(catalog);
   add_schedule_cards(catalog);

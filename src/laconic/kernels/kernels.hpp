@@ -101,8 +101,8 @@ void force_simd_target(const std::string& name);
                                   std::span<std::uint64_t> signs);                                 \
                                                                                                    \
   /* The indices.size() numbers of largest magnitude, in increasing order of the index. Among      \
-     equal magnitudes the lower index comes first; +0 and -0 are equal. Preconditions: all finite,           \
-     no more indices than numbers, at most 2^32 numbers. */                                               \
+     equal magnitudes the lower index comes first; +0 and -0 are equal. Preconditions: all finite, \
+     no more indices than numbers, at most 2^32 numbers. */                                        \
   template <Real T>                                                                                \
   void select_top_k(std::span<const T> x, std::span<std::uint32_t> indices);
 

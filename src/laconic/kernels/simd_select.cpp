@@ -270,6 +270,8 @@ void select_top_k(std::span<const T> x, std::span<std::uint32_t> indices) {
   detail::Found<T> found = {.magnitudes = memory.magnitudes.take(capacity).data(),
                             .indices = memory.indices.take(capacity).data(),
                             .capacity = capacity};
+  // How much is found depends on the numbers; memory shall not.
+  static_cast<void>(memory.order.take(capacity));
   collect<T>(x, k, first_bound<T>(x, k, kernels, memory), kernels, found, memory.order);
   // A sample can mislead.
   for (double margin = 12; found.count < k; margin *= 8) {

@@ -17,6 +17,12 @@ namespace {
 using test::LoopSetup;
 using test::run_loop;
 
+constexpr std::uint32_t kWorkers = 5;
+
+std::vector<std::string> problems_of(const std::string& spec) {
+  return aggregator_problems(test::canonical_aggregator(spec), kWorkers);
+}
+
 std::vector<std::string> specs() {
   std::vector<std::string> out;
   for (const auto& method : aggregators<float>().methods()) {
@@ -32,8 +38,10 @@ std::vector<std::string> specs() {
     } else if (method.card->inner_kind.empty()) {
       out.push_back(name);
     } else {
-      for (const auto& inner : compressors<float>().methods())
-        out.push_back(name + ":" + std::string(inner.card->name));
+      for (const auto& inner : compressors<float>().methods()) {
+        const std::string spec = name + ":" + std::string(inner.card->name);
+        if (problems_of(spec).empty()) out.push_back(spec);
+      }
     }
   }
   for (const char* more :
@@ -63,7 +71,7 @@ LoopSetup<T> setup_of(std::uint32_t ranks, std::uint32_t rounds) {
                          {.name = "b", .shape = {1, 7}},
                          {.name = "v", .shape = {1, 1}},
                          {.name = "u", .shape = {40, 10}}});
-  setup.workers = 5;
+  setup.workers = kWorkers;
   setup.ranks = ranks;
   setup.rounds = rounds;
   setup.step_size = [](std::uint32_t t) { return 0.1 / std::sqrt(1.0 + t); };
@@ -134,6 +142,24 @@ TEST_P(AggregatorContract, DoesNotAllocateAfterWarmUp) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Registry, AggregatorContract, testing::ValuesIn(specs()), test_name);
+
+TEST(ErrorFeedback, TakesExactlyTheContractiveCompressors) {
+  for (const auto& inner : compressors<double>().methods()) {
+    const std::string spec = "ef:" + std::string(inner.card->name);
+    const Traits traits =
+        compressors<double>()
+            .make(test::canonical_aggregator(spec).inner.front(), {.workers = kWorkers})
+            ->traits({1000, 1});
+    EXPECT_EQ(problems_of(spec).empty(), traits.alpha.has_value()) << spec;
+  }
+}
+
+TEST(ErrorFeedback, SaysWhatToUseInsteadOfAnUnbiasedCompressor) {
+  EXPECT_EQ(problems_of("ef:randk:k=0.01"),
+            std::vector<std::string>{
+                "ef needs a contractive compressor; randk:k=0.01 is unbiased (omega=99), not "
+                "contractive; try shrink:randk:k=0.01"});
+}
 
 TEST(Dense, IsTheMeanRoundedOnce) {
   auto setup = setup_of<float>(2, 1);

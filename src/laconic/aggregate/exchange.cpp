@@ -170,6 +170,7 @@ void ShardedExchange::deliver_uplink(wire::Kind kind, std::uint8_t mode, Communi
     for (std::size_t s = 0; s < plan_.size(); ++s) {
       std::vector<std::byte>& send =
           sends_[rank_of_worker(setup_.workers, plan_[s].owner, comm.size())];
+      wire::make_room(send, to_shard_[s].bytes.size());
       send.insert(send.end(), to_shard_[s].bytes.begin(), to_shard_[s].bytes.end());
     }
   } else {

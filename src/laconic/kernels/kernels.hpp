@@ -105,7 +105,13 @@ void force_simd_target(const std::string& name);
      finite. */                                                                                    \
   template <Real T>                                                                                \
   float error_feedback_pack_signs(std::span<const T> g, T r, std::span<T> e,                       \
-                                  std::span<std::uint64_t> signs);
+                                  std::span<std::uint64_t> signs);                                 \
+                                                                                                   \
+  /* The indices.size() numbers of largest magnitude, in increasing order of the index. Among      \
+     equal magnitudes the lower index comes first; +0 and -0 are equal. Preconditions: all finite, \
+     no more indices than numbers, at most 2^32 numbers. */                                        \
+  template <Real T>                                                                                \
+  void select_top_k(std::span<const T> x, std::span<std::uint32_t> indices);
 
 // Majority vote over sign planes of equal length (signsgd.md 2.7), counted bit-sliced.
 //   negative: 1 where more than half of the voters say negative; tie: 1 where exactly half do (only

@@ -2,9 +2,12 @@
 // The scalar truth: every kernel as the plainest loop that has the promised order of operations.
 // The SIMD versions are tested against these bit for bit; nothing else should call them where speed
 // counts.
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
+#include <numeric>
+#include <vector>
 
 #include "laconic/base/assert.hpp"
 #include "laconic/kernels/kernels.hpp"
@@ -199,6 +202,18 @@ float error_feedback_pack_signs(std::span<const T> g, T r, std::span<T> e,
   return scale;
 }
 
+template <Real T>
+void select_top_k(std::span<const T> x, std::span<std::uint32_t> indices) {
+  LACONIC_EXPECTS(indices.size() <= x.size());
+  std::vector<std::uint32_t> order(x.size());
+  std::iota(order.begin(), order.end(), 0U);
+  std::stable_sort(order.begin(), order.end(), [x](std::uint32_t a, std::uint32_t b) {
+    return std::abs(x[a]) > std::abs(x[b]);
+  });
+  std::copy_n(order.begin(), indices.size(), indices.begin());
+  std::sort(indices.begin(), indices.end());
+}
+
 void majority(std::span<const std::uint64_t* const> voters, std::size_t bits, VotePlanes out) {
   LACONIC_EXPECTS(!voters.empty());
   LACONIC_EXPECTS(out.negative.size() == words_for(bits));
@@ -375,6 +390,7 @@ void gemm_nt(GemmShape shape, std::span<const T> a, std::span<const T> b, std::s
                                     std::span<std::uint64_t>);                            \
   template float error_feedback_pack_signs(std::span<const T>, T, std::span<T>,           \
                                            std::span<std::uint64_t>);                     \
+  template void select_top_k(std::span<const T>, std::span<std::uint32_t>);               \
   template void gemm_nn(GemmShape, std::span<const T>, std::span<const T>, std::span<T>); \
   template void gemm_tn(GemmShape, std::span<const T>, std::span<const T>, std::span<T>); \
   template void gemm_nt(GemmShape, std::span<const T>, std::span<const T>, std::span<T>)

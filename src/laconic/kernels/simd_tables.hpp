@@ -48,6 +48,29 @@ struct SignTable {
                                std::uint64_t* signs) = nullptr;
 };
 
+// Elements found by a scan: their magnitudes and indices, in increasing order of the index.
+template <Real T>
+struct Found {
+  T* magnitudes = nullptr;
+  std::uint32_t* indices = nullptr;
+  std::size_t count = 0;
+  std::size_t capacity = 0;
+};
+
+inline constexpr std::size_t kStripes = 64;
+
+template <Real T>
+struct SelectTable {
+  // Appends the elements from `begin` on whose magnitude is at least `threshold`. Stops early when
+  // fewer than 64 more would fit. Returns where it stopped.
+  std::size_t (*scan)(const T* x, std::size_t begin, std::size_t size, T threshold,
+                      Found<T>& found) = nullptr;
+  // maxima[j] = largest magnitude among the elements i with i mod kStripes == j.
+  void (*stripe_maxima)(const T* x, std::size_t size, T* maxima) = nullptr;
+  // The first index of the largest magnitude. size > 0.
+  std::uint32_t (*argmax)(const T* x, std::size_t size) = nullptr;
+};
+
 struct MaskedPlanes {
   const std::uint64_t* const* signs = nullptr;
   const std::uint64_t* const* masks = nullptr;

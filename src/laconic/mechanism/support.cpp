@@ -197,6 +197,7 @@ double omega_of(const Compressor<T>& compressor, Shape shape) {
 
 std::vector<std::string> unmet(Need need, const Spec& method, const Spec& compressor,
                                std::uint32_t workers) {
+  if (auto problems = compressor_problems(compressor, workers); !problems.empty()) return problems;
   const Promise promise = promise_of(compressor, workers);
   const Traits& traits = promise.traits;
   std::string needed;
@@ -220,7 +221,7 @@ std::vector<std::string> unmet(Need need, const Spec& method, const Spec& compre
   Spec working = method;
   replace(working, compressor, remedy(need, compressor, traits));
   return {fmt::format("{} needs {}; {} is {}; try {}", method.name, needed,
-                      print(without_defaults(compressor, "compressor")), given, brief(working))};
+                      compressor_text(compressor), given, brief(working))};
 }
 
 std::vector<std::string> unmet_increments(const Spec& method, const Spec& inner,

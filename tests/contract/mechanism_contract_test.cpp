@@ -27,7 +27,10 @@ std::vector<std::string> specs() {
   std::vector<std::string> out;
   for (const auto& method : mechanisms<float>().methods()) {
     const std::string name(method.card->name);
-    if (method.card->inner_kind.empty()) out.push_back(name);
+    if (method.card->inner_kind.empty() || !method.card->default_inner.empty()) {
+      out.push_back(name);
+      continue;
+    }
     if (method.card->inner_kind == "mechanism") out.push_back(name + ":ef21:topk:k=0.2");
     if (method.card->inner_kind != "compressor") continue;
     for (const char* inner : {":topk:k=0.2", ":randk:k=0.2"}) {

@@ -133,7 +133,7 @@ DescentResult<T> descend(
          .norm2 = result.norm2,
          .report = report});
     result.reached = result.norm2 <= run.until;
-    if (result.reached || round == run.rounds || !std::isfinite(result.norm2)) return result;
+    if (result.reached || round == run.rounds) return result;
     kernels::axpy<T>(static_cast<T>(-run.step), std::span<const T>(direction),
                      std::span<T>(result.x));
   }

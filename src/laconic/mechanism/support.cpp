@@ -31,10 +31,6 @@ const Catalog& catalog() {
   return catalog;
 }
 
-[[noreturn]] void out_of_range() {
-  throw NumberRangeError("a gradient's difference to the server's belief is beyond the numbers");
-}
-
 // Traits at two sizes, so that what depends on the size is not printed as a fact.
 struct Promise {
   Traits traits = {};
@@ -94,18 +90,24 @@ bool replace(Spec& method, const Spec& part, const Spec& by) {
   return false;
 }
 
+// Switches and choices are left out where they have their default; numbers stay, so that the text
+// says how much is sent.
+bool is_understood(const ParamCard& card, const Spec::Param& param) {
+  const bool is_switch = card.type == ParamType::kFlag || card.type == ParamType::kChoice;
+  return is_switch && param.text == card.default_text;
+}
+
 Spec without_defaults(const Spec& spec, std::string_view kind) {
   const Card* card = catalog().find(kind, spec.name);
   if (card == nullptr) return spec;
   Spec out{.name = spec.name};
-  for (const Spec::Param& param : spec.params) {
+  for (Spec::Param param : spec.params) {
     for (const ParamCard& known : card->params) {
-      if (known.key != param.key) continue;
-      Spec::Param kept = param;
-      if (!kept.nested.empty()) {
-        kept.nested.front() = without_defaults(kept.nested.front(), known.spec_kind);
+      if (known.key != param.key || is_understood(known, param)) continue;
+      if (!param.nested.empty()) {
+        param.nested.front() = without_defaults(param.nested.front(), known.spec_kind);
       }
-      if (!param.nested.empty() || param.text != known.default_text) out.params.push_back(kept);
+      out.params.push_back(param);
     }
   }
   for (const Spec& inner : spec.inner) {
@@ -125,11 +127,22 @@ TemporaryMessage::TemporaryMessage() {
 TemporaryMessage::~TemporaryMessage() { --message_pool().used; }
 
 template <Real T>
+void expect_finite(std::span<const T> v) {
+  if (kernels::all_finite<T>(v)) return;
+  throw NumberRangeError("a gradient's difference to the server's belief is beyond the numbers");
+}
+
+template <Real T>
 double difference(std::span<const T> x, std::span<const double> h, std::span<T> out) {
   const double norm2 = kernels::residual<T>(x, h, out);
   // The squares may overflow where the numbers do not.
-  if (!std::isfinite(norm2) && !kernels::all_finite<T>(std::span<const T>(out))) out_of_range();
+  if (!std::isfinite(norm2)) expect_finite<T>(out);
   return norm2;
+}
+
+template <Real T>
+void leave(std::span<const T> step, std::span<const double> delta, std::span<T> rest) {
+  for (std::size_t i = 0; i < rest.size(); ++i) rest[i] = step[i] - static_cast<T>(delta[i]);
 }
 
 template <Real T>
@@ -139,7 +152,9 @@ void send(const Compressor<T>& compressor, TensorView<T> v, const CompressContex
   compressor.encode(v, context, out);
   wire::WireReader own(std::span<const std::byte>(out.bytes).subspan(start));
   const Status decoded = compressor.decode_add_wide(own, context, scale, {h, v.shape});
-  if (decoded.fault() == Fault::kNonFinite) out_of_range();
+  if (decoded.fault() == Fault::kNonFinite) {
+    throw NumberRangeError("a compressed gradient is beyond the numbers");
+  }
   LACONIC_EXPECTS(static_cast<bool>(decoded));
 }
 
@@ -259,6 +274,8 @@ ParamCard zeta_param() {
 
 #define LACONIC_INSTANTIATE(T)                                                                 \
   template double difference(std::span<const T>, std::span<const double>, std::span<T>);       \
+  template void expect_finite(std::span<const T>);                                             \
+  template void leave(std::span<const T>, std::span<const double>, std::span<T>);              \
   template void send(const Compressor<T>&, TensorView<T>, const CompressContext&,              \
                      std::span<double>, wire::Message&, double);                               \
   template void send_plain(std::span<const T>, std::span<double>, wire::Message&);             \

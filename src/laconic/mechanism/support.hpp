@@ -62,6 +62,15 @@ class TemporaryMessage {
 template <Real T>
 double difference(std::span<const T> x, std::span<const double> h, std::span<T> out);
 
+// Throws NumberRangeError when an element is not finite.
+template <Real T>
+void expect_finite(std::span<const T> v);
+
+// rest = step - delta, where step was x - h and delta is what has been sent of it: what is left is
+// exactly zero where a number was sent as it is, which x - (h + delta) need not be.
+template <Real T>
+void leave(std::span<const T> step, std::span<const double> delta, std::span<T> rest);
+
 // Appends C(v) and adds what the receiver decodes to h. Throws NumberRangeError.
 template <Real T>
 void send(const Compressor<T>& compressor, TensorView<T> v, const CompressContext& context,
@@ -122,7 +131,7 @@ enum class Need : std::uint8_t { kContractive, kDeterministicContractive, kUnbia
                                                         std::uint32_t workers);
 void append(std::vector<std::string>& all, std::vector<std::string> more);
 
-// Without the parameters that have their default value.
+// Without the switches and choices that have their default value.
 [[nodiscard]] std::string brief(const Spec& mechanism);
 
 // The parameters that several cards share.

@@ -33,6 +33,7 @@ class ThreePcV1 final : public WithCompressor<T> {
     for (std::size_t i = 0; i < size; ++i) {
       step.span()[i] = static_cast<T>(target.span()[i] - memory.h[i]);
     }
+    expect_finite<T>(step.span());
     const std::uint64_t before = out.payload_bits;
     send_plain<T>(step.span(), memory.h, out);
     out.payload_bits = before + ideal.message().payload_bits;

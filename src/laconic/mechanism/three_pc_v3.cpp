@@ -3,6 +3,8 @@
 // (3pc.md 2.1).
 //
 // Body: that of the inner mechanism, then C's.
+#include <algorithm>
+
 #include "laconic/mechanism/methods.hpp"
 #include "laconic/mechanism/support.hpp"
 
@@ -27,9 +29,17 @@ class ThreePcV3 final : public WithCompressor<T> {
   }
   bool encode(TensorView<T> x, const WorkerMemory<T>& memory, const Movement<T>& movement,
               const CompressContext& context, wire::Message& out) const override {
-    first_->encode(x, memory, movement, child(context, 0), out);
-    const Temporary<T> step(x.values.size());
+    const std::size_t size = x.values.size();
+    const Temporary<T> step(size);
+    const Temporary<double> sent(size);
     difference<T>(x.values, memory.h, step.span());
+    const std::size_t start = out.bytes.size();
+    first_->encode(x, memory, movement, child(context, 0), out);
+    std::fill(sent.span().begin(), sent.span().end(), 0.0);
+    wire::WireReader own(std::span<const std::byte>(out.bytes).subspan(start));
+    const Status decoded = first_->decode_add(own, child(context, 0), 1, {sent.span(), x.shape});
+    LACONIC_EXPECTS(static_cast<bool>(decoded));
+    leave<T>(step.span(), sent.span(), step.span());
     send<T>(this->compressor(), {step.span(), x.shape}, child(context, 1), memory.h, out);
     return true;
   }

@@ -3,6 +3,9 @@
 // difference. With two Top-K maps it is EF21 with Top-(K1 + K2), bit for bit.
 //
 // Body: C2's (`first`), then C1's.
+#include <algorithm>
+
+#include "laconic/kernels/kernels.hpp"
 #include "laconic/mechanism/methods.hpp"
 #include "laconic/mechanism/support.hpp"
 
@@ -25,10 +28,14 @@ class ThreePcV4 final : public WithCompressor<T> {
   }
   bool encode(TensorView<T> x, const WorkerMemory<T>& memory, const Movement<T>&,
               const CompressContext& context, wire::Message& out) const override {
-    const Temporary<T> step(x.values.size());
+    const std::size_t size = x.values.size();
+    const Temporary<T> step(size);
+    const Temporary<double> sent(size);
     difference<T>(x.values, memory.h, step.span());
-    send<T>(*first_, {step.span(), x.shape}, child(context, 0), memory.h, out);
-    difference<T>(x.values, memory.h, step.span());
+    std::fill(sent.span().begin(), sent.span().end(), 0.0);
+    send<T>(*first_, {step.span(), x.shape}, child(context, 0), sent.span(), out);
+    leave<T>(step.span(), sent.span(), step.span());
+    kernels::axpy<double>(1, sent.span(), memory.h);
     send<T>(this->compressor(), {step.span(), x.shape}, child(context, 1), memory.h, out);
     return true;
   }

@@ -505,6 +505,7 @@ const Case kCases[] = {
     {.spec = "counterexample:variant=i"},
     {.spec = "counterexample:variant=ii"},
     {.spec = "counterexample:variant=iii,eps=0.25,batch=3"},
+    {.spec = "counterexample:variant=iv"},
     {.spec = "logistic", .data = Data::kSparse},
     {.spec = "logistic:l2=0.3,bias=true", .data = Data::kSparse},
     {.spec = "logistic:l2=0.3,nonconvex=0.1", .data = Data::kSparse},

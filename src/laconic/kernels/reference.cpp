@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "laconic/base/assert.hpp"
+#include "laconic/base/exact_math.hpp"
 #include "laconic/kernels/kernels.hpp"
 
 namespace laconic::kernels::reference {
@@ -117,6 +118,17 @@ void mean_rows(std::span<const T* const> rows, double scale, std::span<T> y) {
     double total = 0;
     for (const T* row : rows) total += static_cast<double>(row[i]);
     y[i] = static_cast<T>(total * scale);
+  }
+}
+
+template <Real T>
+void tridiagonal(double a, double c, std::span<const T> x, std::span<T> y) {
+  LACONIC_EXPECTS(x.size() == y.size());
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double left = i > 0 ? static_cast<double>(x[i - 1]) : 0.0;
+    const double right = i + 1 < x.size() ? static_cast<double>(x[i + 1]) : 0.0;
+    const double middle = static_cast<double>(x[i]);
+    y[i] = static_cast<T>(a * (2 * middle - left - right) + c * middle);
   }
 }
 
@@ -344,6 +356,7 @@ void gemm_nt(GemmShape shape, std::span<const T> a, std::span<const T> b, std::s
   template T absmax(std::span<const T>);                                                  \
   template bool all_finite(std::span<const T>);                                           \
   template void mean_rows(std::span<const T* const>, double, std::span<T>);               \
+  template void tridiagonal(double, double, std::span<const T>, std::span<T>);            \
   template void pack_signs(std::span<const T>, std::span<std::uint64_t>);                 \
   template void pack_signs_and_mask(std::span<const T>, std::span<std::uint64_t>,         \
                                     std::span<std::uint64_t>);                            \
@@ -361,5 +374,35 @@ void gemm_nt(GemmShape shape, std::span<const T> a, std::span<const T> b, std::s
 LACONIC_INSTANTIATE(float);
 LACONIC_INSTANTIATE(double);
 #undef LACONIC_INSTANTIATE
+
+template <class Index>
+void sliced_product(const SlicedMatrix<Index>& a, std::span<const double> x, std::span<double> y) {
+  LACONIC_EXPECTS(y.size() == (a.steps.size() - 1) * kSliceRows);
+  for (std::size_t s = 0; s + 1 < a.steps.size(); ++s) {
+    for (std::size_t lane = 0; lane < kSliceRows; ++lane) {
+      double sum = 0;
+      for (std::size_t step = a.steps[s]; step < a.steps[s + 1]; ++step) {
+        const std::size_t entry = step * kSliceRows + lane;
+        const double factor = x[a.columns[entry]];
+        sum += a.values.empty() ? factor : a.values[entry] * factor;
+      }
+      y[s * kSliceRows + lane] = sum;
+    }
+  }
+}
+template void sliced_product(const SlicedMatrix<std::uint16_t>&, std::span<const double>,
+                             std::span<double>);
+template void sliced_product(const SlicedMatrix<std::uint32_t>&, std::span<const double>,
+                             std::span<double>);
+
+void logistic_slopes(std::span<const double> signs, std::span<double> x) {
+  LACONIC_EXPECTS(signs.size() == x.size());
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = -signs[i] * exact::sigmoid(-signs[i] * x[i]);
+}
+
+void logistic_losses(std::span<const double> signs, std::span<double> x) {
+  LACONIC_EXPECTS(signs.size() == x.size());
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = exact::softplus(-signs[i] * x[i]);
+}
 
 }  // namespace laconic::kernels::reference

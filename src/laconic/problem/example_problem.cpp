@@ -33,13 +33,9 @@ std::uint32_t ExampleProblem<T>::units(std::uint32_t worker) const {
 }
 
 template <Real T>
-void ExampleProblem<T>::mean_gradient(const RowSet& rows, std::span<const T> x, std::span<T> g,
-                                      ProblemScratch<T>& scratch) const {
-  LACONIC_EXPECTS(x.size() == layout_.size());
-  LACONIC_EXPECTS(g.size() == layout_.size());
-  const std::span<double> sums = scratch.sums.take(x.size());
-  gradient_sums(rows, x, sums, scratch);
-  const double share = 1 / static_cast<double>(rows.size());
+void ExampleProblem<T>::set_mean_gradient(std::span<const double> sums, std::size_t rows,
+                                          std::span<const T> x, std::span<T> g) const {
+  const double share = 1 / static_cast<double>(rows);
   const auto set = [&](const Tensor& tensor, auto slope) {
     const std::size_t end = tensor.offset + tensor.shape.size();
     for (std::size_t j = tensor.offset; j < end; ++j) {
@@ -63,14 +59,20 @@ void ExampleProblem<T>::batch_gradient(std::uint32_t worker, std::span<const std
                                        ProblemScratch<T>& scratch) const {
   LACONIC_EXPECTS(worker < shards_.size());
   LACONIC_EXPECTS(!units.empty());
-  mean_gradient(RowSet(shards_[worker], units), x, g, scratch);
+  LACONIC_EXPECTS(x.size() == layout_.size() && g.size() == layout_.size());
+  const std::span<double> sums = scratch.sums.take(x.size());
+  gradient_sums(RowSet(shards_[worker], units), x, sums, scratch);
+  set_mean_gradient(sums, units.size(), x, g);
 }
 
 template <Real T>
 void ExampleProblem<T>::full_gradient(std::uint32_t worker, std::span<const T> x, std::span<T> g,
                                       ProblemScratch<T>& scratch) const {
   LACONIC_EXPECTS(worker < shards_.size());
-  mean_gradient(RowSet(shards_[worker]), x, g, scratch);
+  LACONIC_EXPECTS(x.size() == layout_.size() && g.size() == layout_.size());
+  const std::span<double> sums = scratch.sums.take(x.size());
+  shard_gradient_sums(worker, x, sums, scratch);
+  set_mean_gradient(sums, shards_[worker].size(), x, g);
 }
 
 template <Real T>
@@ -92,7 +94,7 @@ Counts ExampleProblem<T>::train_counts(std::uint32_t worker, std::span<const T> 
                                        ProblemScratch<T>& scratch) const {
   LACONIC_EXPECTS(worker < shards_.size());
   LACONIC_EXPECTS(x.size() == layout_.size());
-  return counts(RowSet(shards_[worker]), x, scratch);
+  return shard_counts(worker, x, scratch);
 }
 
 template <Real T>

@@ -2,13 +2,18 @@
 // Binary logistic regression: the loss of a row a with label s = +-1 is log(1 + exp(-s (<w,a> +
 // b))). The nonconvex regulariser and the constants are those of 3pc.md 5.1. Cost per example: its
 // stored entries. Margins and sums are double, each coordinate of a gradient is rounded once.
+// Passes over whole shards go through SlicedShard, which gives the same bits in a fraction of the
+// time.
 #include <algorithm>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <variant>
 
 #include "laconic/base/exact_math.hpp"
 #include "laconic/problem/example_problem.hpp"
 #include "laconic/problem/methods.hpp"
+#include "laconic/problem/sliced_shard.hpp"
 #include "laconic/problem/smoothness.hpp"
 
 namespace laconic::problem {
@@ -45,6 +50,7 @@ class Logistic final : public ExampleProblem<T> {
     if (args.flag("bias")) tensors.push_back({.name = "b", .shape = {1, 1}, .role = Role::kBias});
     bias_ = args.flag("bias");
     this->set_layout(Layout(std::move(tensors)));
+    sliced_ = std::make_unique<Sliced[]>(this->shards().size());
   }
 
   void initial_point(std::uint64_t /*seed*/, std::span<T> x) const override {
@@ -85,6 +91,16 @@ class Logistic final : public ExampleProblem<T> {
     return counts;
   }
 
+  void shard_gradient_sums(std::uint32_t worker, std::span<const T> x, std::span<double> sums,
+                           ProblemScratch<T>& scratch) const override {
+    sliced(worker).gradient_sums(x, sums, scratch.row);
+  }
+
+  [[nodiscard]] Counts shard_counts(std::uint32_t worker, std::span<const T> x,
+                                    ProblemScratch<T>& scratch) const override {
+    return sliced(worker).counts(x, scratch.row);
+  }
+
   [[nodiscard]] Constants compute_constants() const override {
     const Features features{.examples = &this->examples(Part::kTrain), .with_constant = bias_};
     const Regulariser& regulariser = this->regulariser();
@@ -105,6 +121,22 @@ class Logistic final : public ExampleProblem<T> {
   [[nodiscard]] std::string model_name() const override { return "logistic regression"; }
 
  private:
+  struct Sliced {
+    std::once_flag once;  // guards shard, which is made at the first pass over the worker's rows
+    std::optional<SlicedShard> shard = {};
+  };
+
+  [[nodiscard]] const SlicedShard& sliced(std::uint32_t worker) const {
+    Sliced& sliced = sliced_[worker];
+    std::call_once(sliced.once, [&] {
+      sliced.shard.emplace(ShardRows{.matrix = rows_[index(Part::kTrain)],
+                                     .labels = this->labels(Part::kTrain),
+                                     .rows = this->shards()[worker],
+                                     .with_constant = bias_});
+    });
+    return *sliced.shard;
+  }
+
   static std::size_t index(Part part) { return part == Part::kTrain ? 0 : 1; }
 
   void use_rows(Part part) {
@@ -128,6 +160,7 @@ class Logistic final : public ExampleProblem<T> {
   const data::SparseRows* rows_[2] = {nullptr, nullptr};  // by index(part); not null
   std::optional<data::SparseRows> converted_[2] = {};     // of dense data
   bool bias_ = false;
+  std::unique_ptr<Sliced[]> sliced_;  // one per worker: each rank pays for those that it hosts
 };
 
 const Card kCard = {

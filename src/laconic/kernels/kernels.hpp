@@ -187,6 +187,24 @@ struct SlicedMatrix {
 // (checked) and every column is below x.size() (not checked).
 template <class Index>
 void sliced_product(const SlicedMatrix<Index>& a, std::span<const double> x, std::span<double> y);
+// A sparse matrix in compressed rows: row i has the entries offsets[i] .. offsets[i + 1] - 1.
+struct CompressedRows {
+  std::span<const std::uint64_t> offsets = {};  // one element more than there are rows
+  std::span<const std::uint32_t> columns = {};
+  std::span<const double> values = {};
+};
+// Products of the given rows of a sparse matrix with dense matrices of `width` columns, row-major,
+// product and sum rounded one after the other. Preconditions: every row exists (checked) and row
+// `column` of the dense matrix exists for every entry (not checked).
+//   sparse_nn: row r of c = sum over the entries of row rows[r] of value * row `column` of b, from
+//   0,
+//              in order of the entries
+//   sparse_tn: row `column` of c += value * row r of b, for every entry of row rows[r], in order of
+//   r
+void sparse_nn(const CompressedRows& a, std::span<const std::uint32_t> rows, std::size_t width,
+               std::span<const double> b, std::span<double> c);
+void sparse_tn(const CompressedRows& a, std::span<const std::uint32_t> rows, std::size_t width,
+               std::span<const double> b, std::span<double> c);
 // With signs s_i = +-1 of the labels: x_i = -s_i exact::sigmoid(-s_i x_i), the slope of the
 // logistic loss at the score x_i, and x_i = exact::softplus(-s_i x_i), the loss; the same bits as
 // those functions (for NaN: NaN).
@@ -196,6 +214,10 @@ void logistic_losses(std::span<const double> signs, std::span<double> x);
 namespace reference {
 template <class Index>
 void sliced_product(const SlicedMatrix<Index>& a, std::span<const double> x, std::span<double> y);
+void sparse_nn(const CompressedRows& a, std::span<const std::uint32_t> rows, std::size_t width,
+               std::span<const double> b, std::span<double> c);
+void sparse_tn(const CompressedRows& a, std::span<const std::uint32_t> rows, std::size_t width,
+               std::span<const double> b, std::span<double> c);
 void logistic_slopes(std::span<const double> signs, std::span<double> x);
 void logistic_losses(std::span<const double> signs, std::span<double> x);
 void majority(std::span<const std::uint64_t* const> voters, std::size_t bits, VotePlanes out);

@@ -395,6 +395,34 @@ template void sliced_product(const SlicedMatrix<std::uint16_t>&, std::span<const
 template void sliced_product(const SlicedMatrix<std::uint32_t>&, std::span<const double>,
                              std::span<double>);
 
+void sparse_nn(const CompressedRows& a, std::span<const std::uint32_t> rows, std::size_t width,
+               std::span<const double> b, std::span<double> c) {
+  LACONIC_EXPECTS(c.size() == rows.size() * width);
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    for (std::size_t j = 0; j < width; ++j) {
+      double sum = 0;
+      for (std::uint64_t e = a.offsets[rows[r]]; e < a.offsets[rows[r] + 1]; ++e) {
+        const double product = a.values[e] * b[a.columns[e] * width + j];
+        sum = sum + product;
+      }
+      c[r * width + j] = sum;
+    }
+  }
+}
+
+void sparse_tn(const CompressedRows& a, std::span<const std::uint32_t> rows, std::size_t width,
+               std::span<const double> b, std::span<double> c) {
+  LACONIC_EXPECTS(b.size() == rows.size() * width);
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    for (std::uint64_t e = a.offsets[rows[r]]; e < a.offsets[rows[r] + 1]; ++e) {
+      for (std::size_t j = 0; j < width; ++j) {
+        const double product = a.values[e] * b[r * width + j];
+        c[a.columns[e] * width + j] = c[a.columns[e] * width + j] + product;
+      }
+    }
+  }
+}
+
 void logistic_slopes(std::span<const double> signs, std::span<double> x) {
   LACONIC_EXPECTS(signs.size() == x.size());
   for (std::size_t i = 0; i < x.size(); ++i) x[i] = -signs[i] * exact::sigmoid(-signs[i] * x[i]);

@@ -82,12 +82,22 @@ struct GemmTable {
   void (*nt)(GemmShape shape, const T* a, const T* b, T* c) = nullptr;
 };
 
+struct RowPointers {  // of CompressedRows
+  const std::uint64_t* offsets = nullptr;
+  const std::uint32_t* columns = nullptr;
+  const double* values = nullptr;
+};
+
 // x_size is not passed: columns are below it by precondition. values may be null: all are 1.
 struct SparseTable {
   void (*product16)(const std::size_t* steps, std::size_t slices, const std::uint16_t* columns,
                     const double* values, const double* x, double* y) = nullptr;
   void (*product32)(const std::size_t* steps, std::size_t slices, const std::uint32_t* columns,
                     const double* values, const double* x, double* y) = nullptr;
+  void (*nn)(RowPointers a, const std::uint32_t* rows, std::size_t row_count, std::size_t width,
+             const double* b, double* c) = nullptr;
+  void (*tn)(RowPointers a, const std::uint32_t* rows, std::size_t row_count, std::size_t width,
+             const double* b, double* c) = nullptr;
 };
 
 struct LogisticTable {

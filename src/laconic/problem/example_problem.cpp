@@ -78,7 +78,9 @@ void ExampleProblem<T>::full_gradient(std::uint32_t worker, std::span<const T> x
 template <Real T>
 double ExampleProblem<T>::loss(std::uint32_t worker, std::span<const T> x,
                                ProblemScratch<T>& scratch) const {
-  const Counts sums = train_counts(worker, x, scratch);
+  LACONIC_EXPECTS(worker < shards_.size());
+  LACONIC_EXPECTS(x.size() == layout_.size());
+  const Counts sums = shard_counts(worker, x, scratch);
   double penalty = 0;
   for (const Tensor& tensor : layout_.tensors()) {
     if (tensor.role == Role::kBias) continue;
@@ -94,7 +96,7 @@ Counts ExampleProblem<T>::train_counts(std::uint32_t worker, std::span<const T> 
                                        ProblemScratch<T>& scratch) const {
   LACONIC_EXPECTS(worker < shards_.size());
   LACONIC_EXPECTS(x.size() == layout_.size());
-  return shard_counts(worker, x, scratch);
+  return has_accuracy() ? shard_counts(worker, x, scratch) : Counts{};
 }
 
 template <Real T>
@@ -102,6 +104,7 @@ Counts ExampleProblem<T>::test_counts(std::uint32_t worker, std::span<const T> x
                                       ProblemScratch<T>& scratch) const {
   LACONIC_EXPECTS(worker < shards_.size());
   LACONIC_EXPECTS(x.size() == layout_.size());
+  if (!has_accuracy()) return {};
   const data::Blocks blocks{.rows = dataset_->test.size(), .workers = workers()};
   const std::size_t first = blocks.begin(worker);
   return counts(RowSet(first, blocks.begin(worker + 1) - first), x, scratch);

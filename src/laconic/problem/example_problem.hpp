@@ -101,6 +101,8 @@ class ExampleProblem : public Problem<T> {
   }
   [[nodiscard]] virtual Counts counts(const RowSet& rows, std::span<const T> x,
                                       ProblemScratch<T>& scratch) const = 0;
+  // Without accuracy the problem's train_counts and test_counts are empty.
+  [[nodiscard]] virtual bool has_accuracy() const { return true; }
   [[nodiscard]] virtual Constants compute_constants() const = 0;
   [[nodiscard]] virtual std::string model_name() const = 0;  // "logistic regression"
 

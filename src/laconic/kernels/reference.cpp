@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "laconic/base/assert.hpp"
+#include "laconic/base/exact_math.hpp"
 #include "laconic/kernels/kernels.hpp"
 
 namespace laconic::kernels::reference {
@@ -138,6 +139,17 @@ void mean_rows(std::span<const T* const> rows, double scale, std::span<T> y) {
     double total = 0;
     for (const T* row : rows) total += static_cast<double>(row[i]);
     y[i] = static_cast<T>(total * scale);
+  }
+}
+
+template <Real T>
+void tridiagonal(double a, double c, std::span<const T> x, std::span<T> y) {
+  LACONIC_EXPECTS(x.size() == y.size());
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double left = i > 0 ? static_cast<double>(x[i - 1]) : 0.0;
+    const double right = i + 1 < x.size() ? static_cast<double>(x[i + 1]) : 0.0;
+    const double middle = static_cast<double>(x[i]);
+    y[i] = static_cast<T>(a * (2 * middle - left - right) + c * middle);
   }
 }
 
@@ -379,6 +391,7 @@ void gemm_nt(GemmShape shape, std::span<const T> a, std::span<const T> b, std::s
   template T absmax(std::span<const T>);                                                  \
   template bool all_finite(std::span<const T>);                                           \
   template void mean_rows(std::span<const T* const>, double, std::span<T>);               \
+  template void tridiagonal(double, double, std::span<const T>, std::span<T>);            \
   template void pack_signs(std::span<const T>, std::span<std::uint64_t>);                 \
   template void pack_signs_and_mask(std::span<const T>, std::span<std::uint64_t>,         \
                                     std::span<std::uint64_t>);                            \
@@ -397,5 +410,63 @@ void gemm_nt(GemmShape shape, std::span<const T> a, std::span<const T> b, std::s
 LACONIC_INSTANTIATE(float);
 LACONIC_INSTANTIATE(double);
 #undef LACONIC_INSTANTIATE
+
+template <class Index>
+void sliced_product(const SlicedMatrix<Index>& a, std::span<const double> x, std::span<double> y) {
+  LACONIC_EXPECTS(y.size() == (a.steps.size() - 1) * kSliceRows);
+  for (std::size_t s = 0; s + 1 < a.steps.size(); ++s) {
+    for (std::size_t lane = 0; lane < kSliceRows; ++lane) {
+      double sum = 0;
+      for (std::size_t step = a.steps[s]; step < a.steps[s + 1]; ++step) {
+        const std::size_t entry = step * kSliceRows + lane;
+        const double factor = x[a.columns[entry]];
+        sum += a.values.empty() ? factor : a.values[entry] * factor;
+      }
+      y[s * kSliceRows + lane] = sum;
+    }
+  }
+}
+template void sliced_product(const SlicedMatrix<std::uint16_t>&, std::span<const double>,
+                             std::span<double>);
+template void sliced_product(const SlicedMatrix<std::uint32_t>&, std::span<const double>,
+                             std::span<double>);
+
+void sparse_nn(const CompressedRows& a, std::span<const std::uint32_t> rows, std::size_t width,
+               std::span<const double> b, std::span<double> c) {
+  LACONIC_EXPECTS(c.size() == rows.size() * width);
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    for (std::size_t j = 0; j < width; ++j) {
+      double sum = 0;
+      for (std::uint64_t e = a.offsets[rows[r]]; e < a.offsets[rows[r] + 1]; ++e) {
+        const double product = a.values[e] * b[a.columns[e] * width + j];
+        sum = sum + product;
+      }
+      c[r * width + j] = sum;
+    }
+  }
+}
+
+void sparse_tn(const CompressedRows& a, std::span<const std::uint32_t> rows, std::size_t width,
+               std::span<const double> b, std::span<double> c) {
+  LACONIC_EXPECTS(b.size() == rows.size() * width);
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    for (std::uint64_t e = a.offsets[rows[r]]; e < a.offsets[rows[r] + 1]; ++e) {
+      for (std::size_t j = 0; j < width; ++j) {
+        const double product = a.values[e] * b[r * width + j];
+        c[a.columns[e] * width + j] = c[a.columns[e] * width + j] + product;
+      }
+    }
+  }
+}
+
+void logistic_slopes(std::span<const double> signs, std::span<double> x) {
+  LACONIC_EXPECTS(signs.size() == x.size());
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = -signs[i] * exact::sigmoid(-signs[i] * x[i]);
+}
+
+void logistic_losses(std::span<const double> signs, std::span<double> x) {
+  LACONIC_EXPECTS(signs.size() == x.size());
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = exact::softplus(-signs[i] * x[i]);
+}
 
 }  // namespace laconic::kernels::reference

@@ -19,6 +19,7 @@ struct ElementwiseTable {
   void (*axpby)(T a, const T* x, T b, T* y, std::size_t size) = nullptr;
   void (*mean_rows)(const T* const* rows, std::size_t row_count, double scale, T* y,
                     std::size_t size) = nullptr;
+  void (*tridiagonal)(double a, double c, const T* x, T* y, std::size_t size) = nullptr;
 };
 
 template <Real T>
@@ -104,6 +105,29 @@ struct GemmTable {
   void (*nn)(GemmShape shape, const T* a, const T* b, T* c) = nullptr;
   void (*tn)(GemmShape shape, const T* a, const T* b, T* c) = nullptr;
   void (*nt)(GemmShape shape, const T* a, const T* b, T* c) = nullptr;
+};
+
+struct RowPointers {  // of CompressedRows
+  const std::uint64_t* offsets = nullptr;
+  const std::uint32_t* columns = nullptr;
+  const double* values = nullptr;
+};
+
+// x_size is not passed: columns are below it by precondition. values may be null: all are 1.
+struct SparseTable {
+  void (*product16)(const std::size_t* steps, std::size_t slices, const std::uint16_t* columns,
+                    const double* values, const double* x, double* y) = nullptr;
+  void (*product32)(const std::size_t* steps, std::size_t slices, const std::uint32_t* columns,
+                    const double* values, const double* x, double* y) = nullptr;
+  void (*nn)(RowPointers a, const std::uint32_t* rows, std::size_t row_count, std::size_t width,
+             const double* b, double* c) = nullptr;
+  void (*tn)(RowPointers a, const std::uint32_t* rows, std::size_t row_count, std::size_t width,
+             const double* b, double* c) = nullptr;
+};
+
+struct LogisticTable {
+  void (*slopes)(const double* signs, double* x, std::size_t size) = nullptr;
+  void (*losses)(const double* signs, double* x, std::size_t size) = nullptr;
 };
 
 }  // namespace laconic::kernels::detail

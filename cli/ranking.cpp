@@ -17,6 +17,7 @@ namespace {
 using experiment::MethodSummary;
 using experiment::Status;
 using experiment::Summary;
+using experiment::TrafficPerWorker;
 
 constexpr std::size_t kNameWidth = 18;
 
@@ -32,14 +33,31 @@ std::tuple<int, double, double> rank_key(const MethodSummary& method) {
           std::isnan(loss) ? kWorst : loss};
 }
 
-std::string factors_text(const MethodSummary& method) {
-  const auto text = [](const std::optional<double>& factor) {
-    return factor ? factor_text(*factor) : std::string("-");
-  };
-  return text(method.uplink_compression) + "/" + text(method.downlink_compression);
+double bits_of(const TrafficPerWorker& traffic, ShownMeter meter) {
+  switch (meter) {
+    case ShownMeter::kPaper:
+      return traffic.payload_bits;
+    case ShownMeter::kWire:
+      return traffic.wire_bits;
+    case ShownMeter::kFrame:
+      return 8 * traffic.frame_bytes;
+  }
+  return 0;
 }
 
-std::string line(std::size_t place, const MethodSummary& method, const Summary& summary) {
+// The summary's factors are of payload bits.
+std::string factors_text(const MethodSummary& method, ShownMeter meter) {
+  const auto text = [meter](const std::optional<double>& factor, const TrafficPerWorker& traffic) {
+    if (!factor) return std::string("-");
+    const double bits = bits_of(traffic, meter);
+    return bits > 0 ? factor_text(*factor * traffic.payload_bits / bits) : std::string("-");
+  };
+  return text(method.uplink_compression, method.uplink) + "/" +
+         text(method.downlink_compression, method.downlink);
+}
+
+std::string line(std::size_t place, const MethodSummary& method, const Summary& summary,
+                 ShownMeter meter) {
   std::string reached = "-";
   if (method.status == Status::kDiverged) {
     reached = "diverged";
@@ -49,8 +67,9 @@ std::string line(std::size_t place, const MethodSummary& method, const Summary& 
   std::string out = fmt::format(
       "{:>2} {} {} {} {} {} {}", place, left(method.name, kNameWidth), right(reached, 8),
       right(method.final.loss ? short_number(*method.final.loss) : "-", 9),
-      right(bits_text(method.uplink.payload_bits), 9),
-      right(bits_text(method.downlink.payload_bits), 9), right(factors_text(method), 9));
+      right(bits_text(bits_of(method.uplink, meter)), 9),
+      right(bits_text(bits_of(method.downlink, meter)), 9),
+      right(factors_text(method, meter), 9));
   if (summary.network) {
     out += ' ' + right(seconds_text(method.predicted_network_seconds.value_or(0)), 8);
   }
@@ -69,9 +88,22 @@ std::string heading(const Summary& summary) {
   return out + '\n';
 }
 
-std::string legend(const Summary& summary) {
+std::string_view meter_name(ShownMeter meter) {
+  switch (meter) {
+    case ShownMeter::kPaper:
+      return "payload bits";
+    case ShownMeter::kWire:
+      return "bits of encoded messages";
+    case ShownMeter::kFrame:
+      return "bits with frame headers";
+  }
+  return "";
+}
+
+std::string legend(const Summary& summary, ShownMeter meter) {
   std::string out =
-      "up, down: payload bits per worker; factor: uncompressed bits over them, up/down.\n";
+      fmt::format("up, down: {} per worker;{}factor: uncompressed bits over them, up/down.\n",
+                  meter_name(meter), meter == ShownMeter::kPaper ? ' ' : '\n');
   if (!summary.network) return out;
   double dense = 0;
   for (const MethodSummary& method : summary.methods) {
@@ -85,15 +117,15 @@ std::string legend(const Summary& summary) {
 
 }  // namespace
 
-std::string ranking_text(const Summary& summary) {
+std::string ranking_text(const Summary& summary, ShownMeter meter) {
   std::vector<const MethodSummary*> order;
   for (const MethodSummary& method : summary.methods) order.push_back(&method);
   std::stable_sort(order.begin(), order.end(),
                    [](const auto* a, const auto* b) { return rank_key(*a) < rank_key(*b); });
   std::string out = heading(summary);
-  for (std::size_t i = 0; i < order.size(); ++i) out += line(i + 1, *order[i], summary);
+  for (std::size_t i = 0; i < order.size(); ++i) out += line(i + 1, *order[i], summary, meter);
   if (summary.interrupted) out += "*: interrupted before its last round\n";
-  return out + legend(summary);
+  return out + legend(summary, meter);
 }
 
 }  // namespace laconic::cli

@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <thread>
 
@@ -38,6 +39,7 @@ struct Options {
   bool force = false;
   bool quiet = false;
   bool json = false;
+  ShownMeter meter = ShownMeter::kPaper;
 };
 
 std::atomic<bool> stop_wanted{false};  // NOLINT: a signal handler reaches nothing else
@@ -93,7 +95,7 @@ class Front {
       print_out(summary_json(plan, summary));
       return;
     }
-    print_out((options_.quiet ? "" : "\n") + ranking_text(summary));
+    print_out((options_.quiet ? "" : "\n") + ranking_text(summary, options_.meter));
     if (!options_.quiet) {
       print_out(fmt::format("records: {}\n", (folder_ / "records.jsonl").string()));
     }
@@ -289,6 +291,14 @@ void add_run(CLI::App& app, Action& chosen) {
       ->check(CLI::Range(1U, 4096U));
   command->add_flag("--force", options->force, "Replace the records of an earlier run");
   command->add_flag("--quiet", options->quiet, "Show the ranking only");
+  const std::map<std::string, ShownMeter> meters = {
+      {"paper", ShownMeter::kPaper}, {"wire", ShownMeter::kWire}, {"frame", ShownMeter::kFrame}};
+  command
+      ->add_option("--meter", options->meter,
+                   "What the ranking counts: paper (numbers times width), wire (encoded messages) "
+                   "or frame (with frame headers)")
+      ->type_name("paper|wire|frame")
+      ->transform(CLI::CheckedTransformer(meters).description(""));
   command->add_flag("--json", options->json, "Print summary.json and nothing else");
   command->callback([options, &chosen] { chosen = [options] { return run(*options); }; });
 }

@@ -21,9 +21,19 @@ struct Metrics {
 
 // The sum over all workers; per worker it is divided by their number.
 struct TrafficPerWorker {
-  double payload_bits = 0;
-  double frame_bytes = 0;
+  double payload_bits = 0;  // what papers count
+  double wire_bits = 0;     // the encoded messages
+  double frame_bytes = 0;   // what a socket carries
+  TrafficPerWorker& operator+=(const TrafficPerWorker& other) {
+    payload_bits += other.payload_bits;
+    wire_bits += other.wire_bits;
+    frame_bytes += other.frame_bytes;
+    return *this;
+  }
 };
+[[nodiscard]] inline TrafficPerWorker operator*(double factor, const TrafficPerWorker& t) {
+  return {factor * t.payload_bits, factor * t.wire_bits, factor * t.frame_bytes};
+}
 
 // Wall clock of rank 0, without measuring; gradient_per_worker is the mean over all workers of the
 // time their gradients took.

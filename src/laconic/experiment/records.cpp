@@ -39,6 +39,7 @@ Json count(double value) {
 
 Json traffic_json(const TrafficPerWorker& traffic) {
   return {{"payload_bits", count(traffic.payload_bits)},
+          {"wire_bits", count(traffic.wire_bits)},
           {"frame_bytes", count(traffic.frame_bytes)}};
 }
 

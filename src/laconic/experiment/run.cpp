@@ -93,10 +93,8 @@ class Collected {
     out.rounds = std::max(out.rounds, result.rounds);
     out.epochs = std::max(out.epochs, result.last.epoch);
     out.status = std::max(out.status, result.status);
-    out.uplink.payload_bits += share * result.last.uplink.payload_bits;
-    out.uplink.frame_bytes += share * result.last.uplink.frame_bytes;
-    out.downlink.payload_bits += share * result.last.downlink.payload_bits;
-    out.downlink.frame_bytes += share * result.last.downlink.frame_bytes;
+    out.uplink += share * result.last.uplink;
+    out.downlink += share * result.last.downlink;
     out.refused_frames += result.last.refused_frames;
     out.seconds.gradient += share * result.last.seconds.gradient;
     out.seconds.aggregate += share * result.last.seconds.aggregate;

@@ -101,17 +101,19 @@ WorkerMeasurement read_worker(wire::WireReader& in) {
 
 void write(wire::WireWriter& out, const Totals& t) {
   for (const std::uint64_t value :
-       {t.uplink.payload_bits, t.uplink.frame_bytes, t.downlink.payload_bits,
-        t.downlink.frame_bytes, t.refused_frames, t.clamped_messages, t.votes, t.agreeing_votes}) {
+       {t.uplink.payload_bits, t.uplink.wire_bits, t.uplink.frame_bytes, t.downlink.payload_bits,
+        t.downlink.wire_bits, t.downlink.frame_bytes, t.refused_frames, t.clamped_messages,
+        t.votes, t.agreeing_votes}) {
     out.u64(value);
   }
 }
 
 Totals read_totals(wire::WireReader& in) {
   Totals t;
-  for (std::uint64_t* value : {&t.uplink.payload_bits, &t.uplink.frame_bytes,
-                               &t.downlink.payload_bits, &t.downlink.frame_bytes, &t.refused_frames,
-                               &t.clamped_messages, &t.votes, &t.agreeing_votes}) {
+  for (std::uint64_t* value :
+       {&t.uplink.payload_bits, &t.uplink.wire_bits, &t.uplink.frame_bytes,
+        &t.downlink.payload_bits, &t.downlink.wire_bits, &t.downlink.frame_bytes,
+        &t.refused_frames, &t.clamped_messages, &t.votes, &t.agreeing_votes}) {
     *value = in.u64();
   }
   return t;
@@ -124,6 +126,7 @@ std::optional<double> accuracy(const Counts& counts) {
 
 TrafficPerWorker per_worker(const Meter& sum, std::uint32_t workers) {
   return {static_cast<double>(sum.payload_bits) / workers,
+          static_cast<double>(sum.wire_bits) / workers,
           static_cast<double>(sum.frame_bytes) / workers};
 }
 

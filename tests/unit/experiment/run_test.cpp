@@ -145,6 +145,7 @@ TEST(Run, CountsTrafficAndEpochs) {
   EXPECT_EQ(method.uplink.payload_bits, 13 * 30 * 32);
   EXPECT_EQ(method.downlink.payload_bits, 13 * 30 * 32);
   EXPECT_EQ(method.uplink_compression, 1.0);
+  EXPECT_EQ(method.uplink.wire_bits, 13 * 30 * 32);  // the numbers and nothing else
   EXPECT_GT(method.uplink.frame_bytes, 13 * 30 * 4);
   EXPECT_GT(method.predicted_network_seconds.value(), 0.0);
   // 40 examples per worker in batches of 7: six per epoch, so 13 rounds are 2 epochs and 7 of 40.

@@ -25,14 +25,6 @@ const std::optional<double>& accuracy_of(const MethodSummary& method) {
   return method.final.test_accuracy ? method.final.test_accuracy : method.final.train_accuracy;
 }
 
-// Smaller is better.
-std::tuple<int, double, double> rank_key(const MethodSummary& method) {
-  constexpr double kWorst = std::numeric_limits<double>::infinity();
-  const double loss = method.final.loss.value_or(kWorst);
-  return {method.status == Status::kDiverged ? 1 : 0, -accuracy_of(method).value_or(0),
-          std::isnan(loss) ? kWorst : loss};
-}
-
 double bits_of(const TrafficPerWorker& traffic, ShownMeter meter) {
   switch (meter) {
     case ShownMeter::kPaper:
@@ -45,12 +37,31 @@ double bits_of(const TrafficPerWorker& traffic, ShownMeter meter) {
   return 0;
 }
 
+bool has_targets(const Summary& summary) {
+  return std::any_of(summary.methods.begin(), summary.methods.end(),
+                     [](const MethodSummary& m) { return m.reached.has_value(); });
+}
+
+// Smaller is better. With targets those who reached theirs come first, by uplink traffic.
+std::tuple<int, double, double> rank_key(const MethodSummary& method, bool by_target,
+                                         ShownMeter meter) {
+  constexpr double kWorst = std::numeric_limits<double>::infinity();
+  const double loss = method.final.loss.value_or(kWorst);
+  if (by_target && method.reached.value_or(false)) {
+    return {-1, bits_of(method.uplink, meter), method.mean_rounds};
+  }
+  return {method.status == Status::kDiverged ? 1 : 0, -accuracy_of(method).value_or(0),
+          std::isnan(loss) ? kWorst : loss};
+}
+
 // The summary's factors are of payload bits.
 std::string factors_text(const MethodSummary& method, ShownMeter meter) {
   const auto text = [meter](const std::optional<double>& factor, const TrafficPerWorker& traffic) {
     if (!factor) return std::string("-");
     const double bits = bits_of(traffic, meter);
-    return bits > 0 ? factor_text(*factor * traffic.payload_bits / bits) : std::string("-");
+    if (bits <= 0) return std::string("-");
+    const double shown = *factor * traffic.payload_bits / bits;
+    return shown < 0.995 ? fmt::format("{:.1f}x", shown) : factor_text(shown);
   };
   return text(method.uplink_compression, method.uplink) + "/" +
          text(method.downlink_compression, method.downlink);
@@ -61,6 +72,8 @@ std::string line(std::size_t place, const MethodSummary& method, const Summary& 
   std::string reached = "-";
   if (method.status == Status::kDiverged) {
     reached = "diverged";
+  } else if (method.reached) {
+    reached = *method.reached ? fmt::format("{:.6g}", method.mean_rounds) : "no";
   } else if (accuracy_of(method)) {
     reached = fmt::format("{:.2f} %", *accuracy_of(method) * 100);
   }
@@ -68,8 +81,7 @@ std::string line(std::size_t place, const MethodSummary& method, const Summary& 
       "{:>2} {} {} {} {} {} {}", place, left(method.name, kNameWidth), right(reached, 8),
       right(method.final.loss ? short_number(*method.final.loss) : "-", 9),
       right(bits_text(bits_of(method.uplink, meter)), 9),
-      right(bits_text(bits_of(method.downlink, meter)), 9),
-      right(factors_text(method, meter), 9));
+      right(bits_text(bits_of(method.downlink, meter)), 9), right(factors_text(method, meter), 9));
   if (summary.network) {
     out += ' ' + right(seconds_text(method.predicted_network_seconds.value_or(0)), 8);
   }
@@ -81,9 +93,13 @@ std::string heading(const Summary& summary) {
   const bool tested =
       std::any_of(summary.methods.begin(), summary.methods.end(),
                   [](const MethodSummary& m) { return m.final.test_accuracy.has_value(); });
-  std::string out = fmt::format("   {} {} {} {} {} {}", left("method", kNameWidth),
-                                right(tested ? "test acc" : "accuracy", 8), right("loss", 9),
-                                right("up", 9), right("down", 9), right("factor", 9));
+  std::string out =
+      fmt::format("   {} {} {} {} {} {}", left("method", kNameWidth),
+                  right(has_targets(summary) ? "rounds"
+                        : tested             ? "test acc"
+                                             : "accuracy",
+                        8),
+                  right("loss", 9), right("up", 9), right("down", 9), right("factor", 9));
   if (summary.network) out += ' ' + right("network", 8);
   return out + '\n';
 }
@@ -104,6 +120,9 @@ std::string legend(const Summary& summary, ShownMeter meter) {
   std::string out =
       fmt::format("up, down: {} per worker;{}factor: uncompressed bits over them, up/down.\n",
                   meter_name(meter), meter == ShownMeter::kPaper ? ' ' : '\n');
+  if (has_targets(summary)) {
+    out += "rounds, up, down: until the target was reached; no: not reached.\n";
+  }
   if (!summary.network) return out;
   double dense = 0;
   for (const MethodSummary& method : summary.methods) {
@@ -121,7 +140,9 @@ std::string ranking_text(const Summary& summary, ShownMeter meter) {
   std::vector<const MethodSummary*> order;
   for (const MethodSummary& method : summary.methods) order.push_back(&method);
   std::stable_sort(order.begin(), order.end(),
-                   [](const auto* a, const auto* b) { return rank_key(*a) < rank_key(*b); });
+                   [by_target = has_targets(summary), meter](const auto* a, const auto* b) {
+                     return rank_key(*a, by_target, meter) < rank_key(*b, by_target, meter);
+                   });
   std::string out = heading(summary);
   for (std::size_t i = 0; i < order.size(); ++i) out += line(i + 1, *order[i], summary, meter);
   if (summary.interrupted) out += "*: interrupted before its last round\n";

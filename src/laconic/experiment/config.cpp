@@ -17,14 +17,14 @@
 namespace laconic::experiment {
 namespace {
 
-constexpr std::array kMethodKeys = {"name",    "aggregator", "optimizer", "schedule",
-                                    "order",   "adversary",  "step",      "batch",
-                                    "workers", "rounds",     "epochs",    "allow_divergence"};
+constexpr std::array kMethodKeys = {
+    "name",  "aggregator", "optimizer", "schedule", "order", "adversary", "step",
+    "batch", "workers",    "rounds",    "epochs",   "until", "budget",    "allow_divergence"};
 constexpr std::array kSharedKeys = {
-    "name",      "seed",         "repeats",         "precision",       "problem", "data",
-    "shard",     "record_every", "record_gradient", "network",         "method",  "aggregator",
-    "optimizer", "schedule",     "order",           "adversary",       "step",    "batch",
-    "workers",   "rounds",       "epochs",          "allow_divergence"};
+    "name",      "seed",         "repeats",         "precision", "problem", "data",
+    "shard",     "record_every", "record_gradient", "network",   "method",  "aggregator",
+    "optimizer", "schedule",     "order",           "adversary", "step",    "batch",
+    "workers",   "rounds",       "epochs",          "until",     "budget",  "allow_divergence"};
 constexpr std::array kNetworkKeys = {"bandwidth", "latency"};
 
 constexpr std::int64_t kMaxRounds = 1'000'000'000;
@@ -320,10 +320,26 @@ class ConfigReader {
     read_count(table, prefix, "workers", {1, kMaxWorkers}, settings.workers);
     read_count(table, prefix, "rounds", {1, kMaxRounds}, settings.rounds);
     read_count(table, prefix, "epochs", {1, kMaxRounds}, settings.epochs);
+    read_parsed(table, prefix, "until", &parse_until, settings.until);
+    read_parsed(table, prefix, "budget", &parse_budget, settings.budget);
     read_flag(table, prefix, "allow_divergence", settings.allow_divergence);
     if (table.contains("rounds") && table.contains("epochs")) {
       error(prefix + "epochs",
             "rounds and epochs are both given; they say the same thing, keep one of them");
+    }
+  }
+
+  // A text with a grammar of its own.
+  template <class Value>
+  void read_parsed(const toml::table& table, const std::string& prefix, std::string_view key,
+                   Result<Value> (*parse)(std::string_view), std::optional<Value>& target) {
+    std::optional<std::string> text;
+    read_text(table, prefix, key, text);
+    if (!text) return;
+    if (auto value = parse(*text)) {
+      target = *value;
+    } else {
+      error(prefix + std::string(key), value.error());
     }
   }
 

@@ -14,6 +14,8 @@
 #include <string_view>
 #include <vector>
 
+#include "laconic/experiment/stopping.hpp"
+
 namespace laconic::experiment {
 
 enum class Severity : std::uint8_t { kError, kWarning };
@@ -71,6 +73,8 @@ struct MethodSettings {
   std::optional<std::uint32_t> workers = {};
   std::optional<std::uint32_t> rounds = {};
   std::optional<std::uint32_t> epochs = {};
+  std::optional<Until> until = {};
+  std::optional<Budget> budget = {};
   std::optional<bool> allow_divergence = {};
 };
 

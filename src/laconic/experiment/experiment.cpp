@@ -91,6 +91,7 @@ void Experiment::check_methods() const {
       const auto problem = this->problem<T>(method.workers, plan_.seed);
       static_cast<void>(rounds_of(method, *problem));
       static_cast<void>(base_step(method.step, *problem));
+      static_cast<void>(minimum_for(method, *problem));
     } catch (const ConfigError& e) {
       problems.insert(e.what());
     }
@@ -133,6 +134,19 @@ double base_step(const StepSize& step, const Problem<T>& problem) {
 }
 
 template <Real T>
+std::optional<double> minimum_for(const MethodPlan& method, const Problem<T>& problem) {
+  if (!method.until || method.until->quantity != Until::Quantity::kLossGap) return std::nullopt;
+  const auto& f_star = problem.constants().f_star;
+  if (!f_star) {
+    throw ConfigError(fmt::format(
+        "method '{}': until = '{}' needs the minimum f*, which is not known for this problem ({}); "
+        "use grad_norm2 or loss",
+        method.name, text_of(*method.until), problem.description()));
+  }
+  return f_star;
+}
+
+template <Real T>
 double epochs_after(const Batch& batch, const Problem<T>& problem, std::uint32_t rounds) {
   std::uint64_t visited = 0;
   std::uint64_t all = 0;
@@ -153,6 +167,7 @@ double epochs_after(const Batch& batch, const Problem<T>& problem, std::uint32_t
       const;                                                                                      \
   template std::uint32_t rounds_of<T>(const MethodPlan&, const Problem<T>&);                      \
   template double base_step<T>(const StepSize&, const Problem<T>&);                               \
+  template std::optional<double> minimum_for<T>(const MethodPlan&, const Problem<T>&);            \
   template double epochs_after<T>(const Batch&, const Problem<T>&, std::uint32_t);
 LACONIC_INSTANTIATE(float)
 LACONIC_INSTANTIATE(double)

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 #include "laconic/data/dataset.hpp"
@@ -53,6 +54,10 @@ template <Real T>
 [[nodiscard]] std::uint32_t rounds_of(const MethodPlan& method, const Problem<T>& problem);
 template <Real T>
 [[nodiscard]] double base_step(const StepSize& step, const Problem<T>& problem);
+// f*, if the method's target needs it. ConfigError when it does and the problem does not know it.
+template <Real T>
+[[nodiscard]] std::optional<double> minimum_for(const MethodPlan& method,
+                                                const Problem<T>& problem);
 // Passes over the data after `rounds` rounds: examples visited by all workers over all examples.
 // For problems without examples the number of rounds.
 template <Real T>

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace laconic::experiment {
 
@@ -44,6 +45,14 @@ struct Seconds {
   double gradient_per_worker = 0;
 };
 
+// Why a run that is done has ended.
+enum class Stopped : std::uint8_t {
+  kRounds,  // its round limit, or its last epoch
+  kUntil,   // its target is reached
+  kBudget,  // its budget is spent
+};
+[[nodiscard]] std::string_view stopped_name(Stopped stopped);  // "rounds", "until", "budget"
+
 struct Record {
   std::size_t method = 0;  // index in the plan
   std::uint32_t repeat = 0;
@@ -57,8 +66,9 @@ struct Record {
   // Of the votes since the last record the share that agrees with the outcome; absent without
   // votes.
   std::optional<double> agreement = {};
-  double step_size = 0;  // of the round just made; in round 0 of the first one
-  Seconds seconds = {};  // since round 0
+  double step_size = 0;                 // of the round just made; in round 0 of the first one
+  std::optional<Stopped> stopped = {};  // of the last record of a run that is done
+  Seconds seconds = {};                 // since round 0
 };
 
 struct Divergence {

@@ -313,6 +313,8 @@ MethodPlan plan_method(const MethodSettings& own, const MethodSettings& shared) 
   const MethodSettings& length = own.rounds || own.epochs ? own : shared;
   method.rounds = length.rounds;
   method.epochs = length.epochs;
+  method.until = pick(own, shared, &MethodSettings::until);
+  method.budget = pick(own, shared, &MethodSettings::budget);
   method.allow_divergence = pick(own, shared, &MethodSettings::allow_divergence).value_or(false);
   method.name = own.name.value_or(spec_text(method));
   return method;
@@ -367,6 +369,8 @@ std::string spec_text(const MethodPlan& method) {
                      text_of(method.batch), method.workers);
   out += method.rounds ? fmt::format(" | rounds={}", *method.rounds)
                        : fmt::format(" | epochs={}", method.epochs.value_or(0));
+  if (method.until) out += fmt::format(" | until={}", text_of(*method.until));
+  if (method.budget) out += fmt::format(" | budget={}", text_of(*method.budget));
   return out;
 }
 

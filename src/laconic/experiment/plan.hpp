@@ -26,6 +26,8 @@ struct MethodPlan {
   std::uint32_t workers = 1;
   std::optional<std::uint32_t> rounds = {};  // exactly one of these two
   std::optional<std::uint32_t> epochs = {};
+  std::optional<Until> until = {};
+  std::optional<Budget> budget = {};
   bool allow_divergence = false;
 };
 

@@ -169,7 +169,7 @@ class Validator {
     const auto& adversary_text = pick(method, shared, &MethodSettings::adversary);
     if (adversary_text && *adversary_text != kNoAdversary) check_adversary(i);
     if (!given(i, "step")) {
-      error(path_of(i, "step"), "step is missing; use a number, 'theory' or 'theory*FACTOR'");
+      error(path_of(i, "step"), "step is missing; use a number, 'theory', 'pl' or 'theory*FACTOR'");
     }
     if (!given(i, "rounds") && !given(i, "epochs")) {
       error(path_of(i, "rounds"), "rounds is missing (or epochs); one of them says when to stop");
@@ -254,7 +254,7 @@ class Validator {
                        name));
     }
     const auto& step = pick(config_.methods[i], config_.shared, &MethodSettings::step);
-    if (votes && step && step->theory) {
+    if (votes && step && step->kind == StepSize::Kind::kTheory) {
       warn(path_of(i, "step"),
            fmt::format("{}: the theory step 1/L is made for gradients, a vote has length sqrt(d); "
                        "give a number such as 0.001",
@@ -344,8 +344,9 @@ Plan make_plan(const Config& config) {
 }
 
 std::string text_of(const StepSize& step) {
-  if (!step.theory) return shortest(step.factor);
-  return step.factor == 1 ? "theory" : "theory*" + shortest(step.factor);
+  if (step.kind == StepSize::Kind::kNumber) return shortest(step.factor);
+  const std::string name = step.kind == StepSize::Kind::kTheory ? "theory" : "pl";
+  return step.factor == 1 ? name : name + "*" + shortest(step.factor);
 }
 
 std::string text_of(const Batch& batch) {

@@ -71,7 +71,8 @@ Json settings_json(const MethodPlan& method) {
               {"order", print(method.order)},
               {"adversary", method.adversary ? print(*method.adversary) : "none"},
               {"workers", method.workers}};
-  out["step"] = method.step.theory ? Json(text_of(method.step)) : Json(method.step.factor);
+  out["step"] = method.step.kind == StepSize::Kind::kNumber ? Json(method.step.factor)
+                                                            : Json(text_of(method.step));
   out["batch"] = method.batch.kind == Batch::Kind::kSize ? Json(method.batch.size)
                                                          : Json(text_of(method.batch));
   if (method.rounds) out["rounds"] = *method.rounds;

@@ -10,6 +10,7 @@
 
 #include "laconic/aggregate/adversary.hpp"
 #include "laconic/aggregate/aggregator.hpp"
+#include "laconic/experiment/method_theory.hpp"
 #include "laconic/kernels/kernels.hpp"
 #include "laconic/optim/optimizer.hpp"
 #include "laconic/order/order_policy.hpp"
@@ -148,13 +149,16 @@ class Training {
         mine_(workers_of_rank(method_.workers, comm.rank(), comm.size())),
         problem_(experiment.problem<T>(method_.workers, seed_)),
         rounds_(rounds_of(method_, *problem_)),
-        base_step_(base_step(method_.step, *problem_)),
+        base_step_(base_step(method_, *problem_, seed_)),
         minimum_(minimum_for(method_, *problem_)),
         exact_target_(method_.until && method_.batch.kind == Batch::Kind::kFull) {
     const Layout& layout = problem_->layout();
     aggregator_ = aggregators<T>().make(
-        method_.aggregator,
-        {.layout = &layout, .workers = method_.workers, .mine = mine_, .seed = seed_});
+        method_.aggregator, {.layout = &layout,
+                             .workers = method_.workers,
+                             .mine = mine_,
+                             .seed = seed_,
+                             .l_worker = worker_smoothness(method_.aggregator, *problem_)});
     optimizer_ = optimizers<T>().make(method_.optimizer, {.layout = &layout});
     schedule_ = schedules().make(method_.schedule, {});
     if (method_.adversary) {

@@ -19,6 +19,7 @@ using experiment::Observer;
 using experiment::Plan;
 using experiment::Progress;
 using experiment::Record;
+using experiment::Stopped;
 
 constexpr std::size_t kNameWidth = 18;
 constexpr std::size_t kBarWidth = 20;
@@ -34,6 +35,11 @@ std::string metrics_text(const Metrics& metrics) {
   return out;
 }
 
+std::string_view ending_text(const Record& record) {
+  if (record.stopped == Stopped::kUntil) return ", target reached";
+  return record.stopped == Stopped::kBudget ? ", budget spent" : "";
+}
+
 class PlainProgress final : public Observer {
  public:
   explicit PlainProgress(const Plan& plan) : plan_(plan) {}
@@ -45,11 +51,13 @@ class PlainProgress final : public Observer {
   void recorded(const Record& record) override {
     // The first record comes before the number of rounds is known.
     const std::uint32_t tenth = std::max(1U, rounds_ / kPlainLines);
-    if (record.round == 0 || (record.round < shown_ + tenth && record.round != rounds_)) return;
+    const bool last = record.stopped.has_value();
+    if (!last && (record.round == 0 || record.round < shown_ + tenth)) return;
     shown_ = record.round;
-    print_out(fmt::format("{}: round {} of {}, {}, {} up per worker\n",
+    print_out(fmt::format("{}: round {} of {}, {}, {} up per worker{}\n",
                           title(record.method, record.repeat), record.round, rounds_,
-                          metrics_text(record.metrics), bits_text(record.uplink.payload_bits)));
+                          metrics_text(record.metrics), bits_text(record.uplink.payload_bits),
+                          ending_text(record)));
   }
   void diverged(const Divergence& d) override {
     print_out(
@@ -89,6 +97,7 @@ class LiveProgress final : public Observer {
     Row& row = rows_[record.method];
     row.metrics = record.metrics;
     row.uplink_bits = record.uplink.payload_bits;
+    if (record.stopped) row.done = (record.repeat + 1.0) / plan_.repeats;
     redraw_if_due();
   }
   void diverged(const Divergence& divergence) override {

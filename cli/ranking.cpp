@@ -17,6 +17,7 @@ namespace {
 using experiment::MethodSummary;
 using experiment::Status;
 using experiment::Summary;
+using experiment::TrafficPerWorker;
 
 constexpr std::size_t kNameWidth = 18;
 
@@ -24,33 +25,63 @@ const std::optional<double>& accuracy_of(const MethodSummary& method) {
   return method.final.test_accuracy ? method.final.test_accuracy : method.final.train_accuracy;
 }
 
-// Smaller is better.
-std::tuple<int, double, double> rank_key(const MethodSummary& method) {
+double bits_of(const TrafficPerWorker& traffic, ShownMeter meter) {
+  switch (meter) {
+    case ShownMeter::kPaper:
+      return traffic.payload_bits;
+    case ShownMeter::kWire:
+      return traffic.wire_bits;
+    case ShownMeter::kFrame:
+      return 8 * traffic.frame_bytes;
+  }
+  return 0;
+}
+
+bool has_targets(const Summary& summary) {
+  return std::any_of(summary.methods.begin(), summary.methods.end(),
+                     [](const MethodSummary& m) { return m.reached.has_value(); });
+}
+
+// Smaller is better. With targets those who reached theirs come first, by uplink traffic.
+std::tuple<int, double, double> rank_key(const MethodSummary& method, bool by_target,
+                                         ShownMeter meter) {
   constexpr double kWorst = std::numeric_limits<double>::infinity();
   const double loss = method.final.loss.value_or(kWorst);
+  if (by_target && method.reached.value_or(false)) {
+    return {-1, bits_of(method.uplink, meter), method.mean_rounds};
+  }
   return {method.status == Status::kDiverged ? 1 : 0, -accuracy_of(method).value_or(0),
           std::isnan(loss) ? kWorst : loss};
 }
 
-std::string factors_text(const MethodSummary& method) {
-  const auto text = [](const std::optional<double>& factor) {
-    return factor ? factor_text(*factor) : std::string("-");
+// The summary's factors are of payload bits.
+std::string factors_text(const MethodSummary& method, ShownMeter meter) {
+  const auto text = [meter](const std::optional<double>& factor, const TrafficPerWorker& traffic) {
+    if (!factor) return std::string("-");
+    const double bits = bits_of(traffic, meter);
+    if (bits <= 0) return std::string("-");
+    const double shown = *factor * traffic.payload_bits / bits;
+    return shown < 0.995 ? fmt::format("{:.1f}x", shown) : factor_text(shown);
   };
-  return text(method.uplink_compression) + "/" + text(method.downlink_compression);
+  return text(method.uplink_compression, method.uplink) + "/" +
+         text(method.downlink_compression, method.downlink);
 }
 
-std::string line(std::size_t place, const MethodSummary& method, const Summary& summary) {
+std::string line(std::size_t place, const MethodSummary& method, const Summary& summary,
+                 ShownMeter meter) {
   std::string reached = "-";
   if (method.status == Status::kDiverged) {
     reached = "diverged";
+  } else if (method.reached) {
+    reached = *method.reached ? fmt::format("{:.6g}", method.mean_rounds) : "no";
   } else if (accuracy_of(method)) {
     reached = fmt::format("{:.2f} %", *accuracy_of(method) * 100);
   }
   std::string out = fmt::format(
       "{:>2} {} {} {} {} {} {}", place, left(method.name, kNameWidth), right(reached, 8),
       right(method.final.loss ? short_number(*method.final.loss) : "-", 9),
-      right(bits_text(method.uplink.payload_bits), 9),
-      right(bits_text(method.downlink.payload_bits), 9), right(factors_text(method), 9));
+      right(bits_text(bits_of(method.uplink, meter)), 9),
+      right(bits_text(bits_of(method.downlink, meter)), 9), right(factors_text(method, meter), 9));
   if (summary.network) {
     out += ' ' + right(seconds_text(method.predicted_network_seconds.value_or(0)), 8);
   }
@@ -62,16 +93,36 @@ std::string heading(const Summary& summary) {
   const bool tested =
       std::any_of(summary.methods.begin(), summary.methods.end(),
                   [](const MethodSummary& m) { return m.final.test_accuracy.has_value(); });
-  std::string out = fmt::format("   {} {} {} {} {} {}", left("method", kNameWidth),
-                                right(tested ? "test acc" : "accuracy", 8), right("loss", 9),
-                                right("up", 9), right("down", 9), right("factor", 9));
+  std::string out =
+      fmt::format("   {} {} {} {} {} {}", left("method", kNameWidth),
+                  right(has_targets(summary) ? "rounds"
+                        : tested             ? "test acc"
+                                             : "accuracy",
+                        8),
+                  right("loss", 9), right("up", 9), right("down", 9), right("factor", 9));
   if (summary.network) out += ' ' + right("network", 8);
   return out + '\n';
 }
 
-std::string legend(const Summary& summary) {
+std::string_view meter_name(ShownMeter meter) {
+  switch (meter) {
+    case ShownMeter::kPaper:
+      return "payload bits";
+    case ShownMeter::kWire:
+      return "bits of encoded messages";
+    case ShownMeter::kFrame:
+      return "bits with frame headers";
+  }
+  return "";
+}
+
+std::string legend(const Summary& summary, ShownMeter meter) {
   std::string out =
-      "up, down: payload bits per worker; factor: uncompressed bits over them, up/down.\n";
+      fmt::format("up, down: {} per worker;{}factor: uncompressed bits over them, up/down.\n",
+                  meter_name(meter), meter == ShownMeter::kPaper ? ' ' : '\n');
+  if (has_targets(summary)) {
+    out += "rounds, up, down: until the target was reached; no: not reached.\n";
+  }
   if (!summary.network) return out;
   double dense = 0;
   for (const MethodSummary& method : summary.methods) {
@@ -85,15 +136,17 @@ std::string legend(const Summary& summary) {
 
 }  // namespace
 
-std::string ranking_text(const Summary& summary) {
+std::string ranking_text(const Summary& summary, ShownMeter meter) {
   std::vector<const MethodSummary*> order;
   for (const MethodSummary& method : summary.methods) order.push_back(&method);
   std::stable_sort(order.begin(), order.end(),
-                   [](const auto* a, const auto* b) { return rank_key(*a) < rank_key(*b); });
+                   [by_target = has_targets(summary), meter](const auto* a, const auto* b) {
+                     return rank_key(*a, by_target, meter) < rank_key(*b, by_target, meter);
+                   });
   std::string out = heading(summary);
-  for (std::size_t i = 0; i < order.size(); ++i) out += line(i + 1, *order[i], summary);
+  for (std::size_t i = 0; i < order.size(); ++i) out += line(i + 1, *order[i], summary, meter);
   if (summary.interrupted) out += "*: interrupted before its last round\n";
-  return out + legend(summary);
+  return out + legend(summary, meter);
 }
 
 }  // namespace laconic::cli

@@ -38,7 +38,13 @@ struct Options {
   bool force = false;
   bool quiet = false;
   bool json = false;
+  std::string meter = "paper";
 };
+
+ShownMeter meter_of(const Options& options) {
+  if (options.meter == "wire") return ShownMeter::kWire;
+  return options.meter == "frame" ? ShownMeter::kFrame : ShownMeter::kPaper;
+}
 
 std::atomic<bool> stop_wanted{false};  // NOLINT: a signal handler reaches nothing else
 static_assert(std::atomic<bool>::is_always_lock_free);
@@ -93,7 +99,7 @@ class Front {
       print_out(summary_json(plan, summary));
       return;
     }
-    print_out((options_.quiet ? "" : "\n") + ranking_text(summary));
+    print_out((options_.quiet ? "" : "\n") + ranking_text(summary, meter_of(options_)));
     if (!options_.quiet) {
       print_out(fmt::format("records: {}\n", (folder_ / "records.jsonl").string()));
     }
@@ -289,6 +295,12 @@ void add_run(CLI::App& app, Action& chosen) {
       ->check(CLI::Range(1U, 4096U));
   command->add_flag("--force", options->force, "Replace the records of an earlier run");
   command->add_flag("--quiet", options->quiet, "Show the ranking only");
+  command
+      ->add_option("--meter", options->meter,
+                   "What the ranking counts: paper (numbers times width), wire (encoded messages) "
+                   "or frame (with frame headers)")
+      ->type_name("paper|wire|frame")
+      ->check(CLI::IsMember({"paper", "wire", "frame"}));
   command->add_flag("--json", options->json, "Print summary.json and nothing else");
   command->callback([options, &chosen] { chosen = [options] { return run(*options); }; });
 }

@@ -9,6 +9,7 @@
 #include "cli/output.hpp"
 #include "cli/session.hpp"
 #include "laconic/data/catalog.hpp"
+#include "laconic/experiment/method_theory.hpp"
 #include "laconic/optim/optimizer.hpp"
 
 namespace laconic::cli {
@@ -31,6 +32,30 @@ const data::KnownDataset* missing_dataset(const Plan& plan) {
   return complete ? nullptr : known;
 }
 
+std::string constant_text(std::string_view name, const std::optional<double>& value) {
+  return value ? fmt::format("{} = {:.9g}, ", name, *value) : fmt::format("{} unknown, ", name);
+}
+
+// A and B of the method, its step, and the rounds to its target that theory promises.
+template <Real T>
+std::string theory_text(const MethodPlan& method, const Problem<T>& problem, std::uint64_t seed) {
+  const auto theory = experiment::theory_of(method, problem, seed);
+  if (!theory) return "  theory: none for this method\n";
+  std::string out = fmt::format("  theory: A = {:.6g}, B = {:.6g}, B/A = {:.6g}", theory->a,
+                                theory->b, theory->plus);
+  if (theory->plus_minus > 0) out += fmt::format(" (L_+-: {:.6g})", theory->plus_minus);
+  if (experiment::missing_for_theory(*theory, problem.constants()).empty()) {
+    out += fmt::format(", gamma = {:.8g}", experiment::theory_step(*theory, problem.constants()));
+  }
+  if (experiment::missing_for_pl(*theory, problem.constants()).empty()) {
+    out += fmt::format(", PL gamma = {:.8g}", experiment::pl_step(*theory, problem.constants()));
+  }
+  if (const auto rounds = experiment::predicted_rounds(method, problem, seed)) {
+    out += fmt::format("; at most {:.6g} rounds to {}", *rounds, text_of(*method.until));
+  }
+  return out + '\n';
+}
+
 template <Real T>
 std::string facts_of(const Experiment& experiment) {
   const Plan& plan = experiment.plan();
@@ -38,18 +63,22 @@ std::string facts_of(const Experiment& experiment) {
   for (const MethodPlan& method : plan.methods) {
     const auto problem = experiment.problem<T>(method.workers, plan.seed);
     if (&method == &plan.methods.front()) {
+      const Constants& known = problem->constants();
       out += fmt::format("problem: {}\n", problem->description());
-      const auto& l_minus = problem->constants().l_minus;
-      out += l_minus ? fmt::format("L = {:.6g}, step 1/L = {:.6g}\n", *l_minus, 1 / *l_minus)
-                     : std::string("L is not known; step = 'theory' cannot be used\n");
+      out += known.l_minus ? fmt::format("L = {:.6g}, step 1/L = {:.6g}\n", *known.l_minus,
+                                         1 / *known.l_minus)
+                           : std::string("L is not known; step = 'theory' cannot be used\n");
+      out += constant_text("L_+", known.l_plus) + constant_text("L_+-", known.l_plus_minus) +
+             constant_text("mu", known.mu) + constant_text("f*", known.f_star);
+      out.replace(out.size() - 2, 2, "\n");
     }
+    const double first =
+        schedules().make(method.schedule, {})->factor(0, experiment::rounds_of(method, *problem));
     out += fmt::format("{}: {} rounds, first step {:.6g}, {} parameters\n", method.name,
                        experiment::rounds_of(method, *problem),
-                       experiment::base_step(method.step, *problem) *
-                           schedules()
-                               .make(method.schedule, {})
-                               ->factor(0, experiment::rounds_of(method, *problem)),
+                       experiment::base_step(method, *problem, plan.seed) * first,
                        problem->layout().size());
+    out += theory_text(method, *problem, plan.seed);
   }
   return out;
 }

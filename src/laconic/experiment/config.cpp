@@ -17,23 +17,28 @@
 namespace laconic::experiment {
 namespace {
 
-constexpr std::array kMethodKeys = {"name",    "aggregator", "optimizer", "schedule",
-                                    "order",   "adversary",  "step",      "batch",
-                                    "workers", "rounds",     "epochs",    "allow_divergence"};
+constexpr std::array kMethodKeys = {
+    "name",  "aggregator", "optimizer", "schedule", "order", "adversary", "step",
+    "batch", "workers",    "rounds",    "epochs",   "until", "budget",    "allow_divergence"};
 constexpr std::array kSharedKeys = {
-    "name",      "seed",         "repeats",         "precision",       "problem", "data",
-    "shard",     "record_every", "record_gradient", "network",         "method",  "aggregator",
-    "optimizer", "schedule",     "order",           "adversary",       "step",    "batch",
-    "workers",   "rounds",       "epochs",          "allow_divergence"};
+    "name",      "seed",         "repeats",         "precision", "problem", "data",
+    "shard",     "record_every", "record_gradient", "network",   "method",  "aggregator",
+    "optimizer", "schedule",     "order",           "adversary", "step",    "batch",
+    "workers",   "rounds",       "epochs",          "until",     "budget",  "allow_divergence"};
 constexpr std::array kNetworkKeys = {"bandwidth", "latency"};
 
 constexpr std::int64_t kMaxRounds = 1'000'000'000;
 constexpr std::int64_t kMaxWorkers = 100'000;
 constexpr std::int64_t kMaxRepeats = 10'000;
+constexpr std::int64_t kMaxBatch = std::numeric_limits<std::int32_t>::max();
 constexpr std::size_t kMaxMethods = 256;
 constexpr std::size_t kMaxText = 4096;
 
 constexpr std::ptrdiff_t kMaxDotsPerLine = 40;
+
+constexpr std::string_view kStepForm =
+    "a positive number, 'theory', 'pl', 'theory*FACTOR' or 'pl*FACTOR' (steps that the method's "
+    "theory and the problem's constants give)";
 
 // A piece of the user's text, fit to stand in a one-line message.
 std::string shown(std::string_view text, std::size_t limit = 60) {
@@ -320,6 +325,8 @@ class ConfigReader {
     read_count(table, prefix, "workers", {1, kMaxWorkers}, settings.workers);
     read_count(table, prefix, "rounds", {1, kMaxRounds}, settings.rounds);
     read_count(table, prefix, "epochs", {1, kMaxRounds}, settings.epochs);
+    read_parsed(table, prefix, "until", &parse_until, settings.until);
+    read_parsed(table, prefix, "budget", &parse_budget, settings.budget);
     read_flag(table, prefix, "allow_divergence", settings.allow_divergence);
     if (table.contains("rounds") && table.contains("epochs")) {
       error(prefix + "epochs",
@@ -327,32 +334,36 @@ class ConfigReader {
     }
   }
 
+  // A text with a grammar of its own.
+  template <class Value>
+  void read_parsed(const toml::table& table, const std::string& prefix, std::string_view key,
+                   Result<Value> (*parse)(std::string_view), std::optional<Value>& target) {
+    std::optional<std::string> text;
+    read_text(table, prefix, key, text);
+    if (!text) return;
+    if (auto value = parse(*text)) {
+      target = *value;
+    } else {
+      error(prefix + std::string(key), value.error());
+    }
+  }
+
+  // Numbers are read as such, texts by their grammar.
   void read_step(const toml::table& table, const std::string& prefix,
                  std::optional<StepSize>& target) {
     const toml::node* node = table.get("step");
     if (node == nullptr) return;
-    constexpr std::string_view kExpected =
-        "a positive number, 'theory' or 'theory*FACTOR' (1/L of the problem)";
-    if (const auto value = node->is_string() ? std::nullopt : node->value<double>();
-        value && !node->is_boolean()) {
-      if (std::isfinite(*value) && *value > 0) {
-        target = StepSize{.theory = false, .factor = *value};
-      } else {
-        error(prefix + "step", fmt::format("step = {} is not {}", shortest(*value), kExpected));
-      }
+    if (node->is_string()) {
+      read_parsed(table, prefix, "step", &parse_step, target);
       return;
     }
-    const auto* text = node->as_string();
-    if (text == nullptr) {
-      error(prefix + "step", fmt::format("step must be {}", kExpected));
-    } else if (text->get() == "theory") {
-      target = StepSize{.theory = true, .factor = 1};
-    } else if (const auto factor =
-                   parse_real(text->get().starts_with("theory*") ? text->get().substr(7) : "");
-               factor && *factor > 0) {
-      target = StepSize{.theory = true, .factor = *factor};
+    const auto value = node->is_boolean() ? std::nullopt : node->value<double>();
+    if (!value) {
+      error(prefix + "step", fmt::format("step must be {}", kStepForm));
+    } else if (!std::isfinite(*value) || *value <= 0) {
+      error(prefix + "step", fmt::format("step = {} is not {}", shortest(*value), kStepForm));
     } else {
-      error(prefix + "step", fmt::format("step = '{}' is not {}", shown(text->get()), kExpected));
+      target = StepSize{.kind = StepSize::Kind::kNumber, .factor = *value};
     }
   }
 
@@ -360,21 +371,12 @@ class ConfigReader {
                   std::optional<Batch>& target) {
     const toml::node* node = table.get("batch");
     if (node == nullptr) return;
-    if (const auto* text = node->as_string()) {
-      if (text->get() == "full") {
-        target = Batch{.kind = Batch::Kind::kFull, .size = 0};
-      } else if (text->get() == "noisy") {
-        target = Batch{.kind = Batch::Kind::kNoisy, .size = 0};
-      } else {
-        error(prefix + "batch",
-              fmt::format("batch = '{}' is unknown; use a number of examples per worker, 'full' or "
-                          "'noisy'",
-                          shown(text->get())));
-      }
+    if (node->is_string()) {
+      read_parsed(table, prefix, "batch", &parse_batch, target);
       return;
     }
     std::optional<std::uint32_t> size;
-    read_count(table, prefix, "batch", {1, std::numeric_limits<std::int32_t>::max()}, size);
+    read_count(table, prefix, "batch", {1, kMaxBatch}, size);
     if (size) target = Batch{.kind = Batch::Kind::kSize, .size = *size};
   }
 
@@ -497,6 +499,43 @@ std::string Config::place(std::string_view path) const {
     return fmt::format("{}:{}: {}", source, around->second, path);
   }
   return fmt::format("{}: {}", source, path);
+}
+
+Result<StepSize> parse_step(std::string_view text) {
+  StepSize step;
+  std::string_view factor = text;
+  for (const auto& [name, kind] :
+       {std::pair("theory", StepSize::Kind::kTheory), std::pair("pl", StepSize::Kind::kPl)}) {
+    if (!text.starts_with(name)) continue;
+    step.kind = kind;
+    factor.remove_prefix(std::string_view(name).size());
+    if (factor.empty()) {
+      factor = "1";
+    } else if (factor.starts_with('*')) {
+      factor.remove_prefix(1);
+    } else {
+      factor = {};
+    }
+    break;
+  }
+  const auto value = parse_real(factor);
+  if (!value || *value <= 0) {
+    return Failure{fmt::format("step = '{}' is not {}", shown(text), kStepForm)};
+  }
+  step.factor = *value;
+  return step;
+}
+
+Result<Batch> parse_batch(std::string_view text) {
+  if (text == "full") return Batch{.kind = Batch::Kind::kFull, .size = 0};
+  if (text == "noisy") return Batch{.kind = Batch::Kind::kNoisy, .size = 0};
+  const auto size = parse_integer(text);
+  if (!size || *size < 1 || *size > kMaxBatch) {
+    return Failure{fmt::format(
+        "batch = '{}' is unknown; use a number of examples per worker, 'full' or 'noisy'",
+        shown(text))};
+  }
+  return Batch{.kind = Batch::Kind::kSize, .size = static_cast<std::uint32_t>(*size)};
 }
 
 std::optional<Override> parse_override(std::string_view text) {

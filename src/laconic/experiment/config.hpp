@@ -14,6 +14,8 @@
 #include <string_view>
 #include <vector>
 
+#include "laconic/experiment/stopping.hpp"
+
 namespace laconic::experiment {
 
 enum class Severity : std::uint8_t { kError, kWarning };
@@ -32,9 +34,13 @@ using Diagnostics = std::vector<Diagnostic>;
 
 enum class Precision : std::uint8_t { kFloat, kDouble };
 
-// eta = factor, or with `theory` eta = factor / L_- of the problem.
 struct StepSize {
-  bool theory = false;
+  enum class Kind : std::uint8_t {
+    kNumber,  // eta = factor
+    kTheory,  // factor times the step of the method's theory (step_theory.hpp), 1 / L_- without one
+    kPl,      // likewise under the PL condition
+  };
+  Kind kind = Kind::kNumber;
   double factor = 0;
   bool operator==(const StepSize&) const = default;
 };
@@ -71,6 +77,8 @@ struct MethodSettings {
   std::optional<std::uint32_t> workers = {};
   std::optional<std::uint32_t> rounds = {};
   std::optional<std::uint32_t> epochs = {};
+  std::optional<Until> until = {};
+  std::optional<Budget> budget = {};
   std::optional<bool> allow_divergence = {};
 };
 
@@ -105,6 +113,11 @@ struct Override {
   std::string path = {};
   std::string value = {};
 };
+// "0.1", "theory", "pl*2"; "64", "full". On failure the message names the value and what is
+// expected.
+[[nodiscard]] Result<StepSize> parse_step(std::string_view text);
+[[nodiscard]] Result<Batch> parse_batch(std::string_view text);
+
 // Splits "PATH=VALUE"; nothing when there is no '=' or no path.
 [[nodiscard]] std::optional<Override> parse_override(std::string_view text);
 

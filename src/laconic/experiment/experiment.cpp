@@ -14,6 +14,7 @@
 #include "laconic/base/error.hpp"
 #include "laconic/data/load.hpp"
 #include "laconic/data/shard.hpp"
+#include "laconic/experiment/method_theory.hpp"
 
 namespace laconic::experiment {
 namespace {
@@ -94,7 +95,8 @@ void Experiment::check_methods() const {
     try {
       const auto problem = this->problem<T>(method.workers, plan_.seed);
       static_cast<void>(rounds_of(method, *problem));
-      static_cast<void>(base_step(method.step, *problem));
+      static_cast<void>(base_step(method, *problem, plan_.seed));
+      static_cast<void>(minimum_for(method, *problem));
     } catch (const ConfigError& e) {
       problems.insert(e.what());
     }
@@ -124,16 +126,16 @@ std::uint32_t rounds_of(const MethodPlan& method, const Problem<T>& problem) {
 }
 
 template <Real T>
-double base_step(const StepSize& step, const Problem<T>& problem) {
-  if (!step.theory) return step.factor;
-  const auto& l_minus = problem.constants().l_minus;
-  if (!l_minus || *l_minus <= 0) {
+std::optional<double> minimum_for(const MethodPlan& method, const Problem<T>& problem) {
+  if (!method.until || method.until->quantity != Until::Quantity::kLossGap) return std::nullopt;
+  const auto& f_star = problem.constants().f_star;
+  if (!f_star) {
     throw ConfigError(fmt::format(
-        "step = '{}' needs the smoothness constant L, which is not known for this problem ({}); "
-        "give a number, e.g. step = 0.1",
-        text_of(step), problem.description()));
+        "method '{}': until = '{}' needs the minimum f*, which is not known for this problem ({}); "
+        "use grad_norm2 or loss",
+        method.name, text_of(*method.until), problem.description()));
   }
-  return step.factor / *l_minus;
+  return f_star;
 }
 
 template <Real T>
@@ -156,7 +158,7 @@ double epochs_after(const Batch& batch, const Problem<T>& problem, std::uint32_t
   template std::shared_ptr<const Problem<T>> Experiment::problem<T>(std::uint32_t, std::uint64_t) \
       const;                                                                                      \
   template std::uint32_t rounds_of<T>(const MethodPlan&, const Problem<T>&);                      \
-  template double base_step<T>(const StepSize&, const Problem<T>&);                               \
+  template std::optional<double> minimum_for<T>(const MethodPlan&, const Problem<T>&);            \
   template double epochs_after<T>(const Batch&, const Problem<T>&, std::uint32_t);
 LACONIC_INSTANTIATE(float)
 LACONIC_INSTANTIATE(double)

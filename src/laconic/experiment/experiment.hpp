@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 #include "laconic/data/dataset.hpp"
@@ -48,11 +49,13 @@ class Experiment {
   mutable Kept<double> kept_double_ = {};
 };
 
-// How many rounds the method takes, and eta before its schedule.
+// How many rounds the method takes at most.
 template <Real T>
 [[nodiscard]] std::uint32_t rounds_of(const MethodPlan& method, const Problem<T>& problem);
+// f*, if the method's target needs it. ConfigError when it does and the problem does not know it.
 template <Real T>
-[[nodiscard]] double base_step(const StepSize& step, const Problem<T>& problem);
+[[nodiscard]] std::optional<double> minimum_for(const MethodPlan& method,
+                                                const Problem<T>& problem);
 // Passes over the data after `rounds` rounds: examples visited by all workers over all examples.
 // For problems without examples the number of rounds.
 template <Real T>

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace laconic::experiment {
 
@@ -21,9 +22,19 @@ struct Metrics {
 
 // The sum over all workers; per worker it is divided by their number.
 struct TrafficPerWorker {
-  double payload_bits = 0;
-  double frame_bytes = 0;
+  double payload_bits = 0;  // what papers count
+  double wire_bits = 0;     // the encoded messages
+  double frame_bytes = 0;   // what a socket carries
+  TrafficPerWorker& operator+=(const TrafficPerWorker& other) {
+    payload_bits += other.payload_bits;
+    wire_bits += other.wire_bits;
+    frame_bytes += other.frame_bytes;
+    return *this;
+  }
 };
+[[nodiscard]] inline TrafficPerWorker operator*(double factor, const TrafficPerWorker& t) {
+  return {factor * t.payload_bits, factor * t.wire_bits, factor * t.frame_bytes};
+}
 
 // Wall clock of rank 0, without measuring; gradient_per_worker is the mean over all workers of the
 // time their gradients took.
@@ -33,6 +44,14 @@ struct Seconds {
   double other = 0;
   double gradient_per_worker = 0;
 };
+
+// Why a run that is done has ended.
+enum class Stopped : std::uint8_t {
+  kRounds,  // its round limit, or its last epoch
+  kUntil,   // its target is reached
+  kBudget,  // its budget is spent
+};
+[[nodiscard]] std::string_view stopped_name(Stopped stopped);  // "rounds", "until", "budget"
 
 struct Record {
   std::size_t method = 0;  // index in the plan
@@ -47,8 +66,9 @@ struct Record {
   // Of the votes since the last record the share that agrees with the outcome; absent without
   // votes.
   std::optional<double> agreement = {};
-  double step_size = 0;  // of the round just made; in round 0 of the first one
-  Seconds seconds = {};  // since round 0
+  double step_size = 0;                 // of the round just made; in round 0 of the first one
+  std::optional<Stopped> stopped = {};  // of the last record of a run that is done
+  Seconds seconds = {};                 // since round 0
 };
 
 struct Divergence {

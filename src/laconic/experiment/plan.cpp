@@ -169,7 +169,7 @@ class Validator {
     const auto& adversary_text = pick(method, shared, &MethodSettings::adversary);
     if (adversary_text && *adversary_text != kNoAdversary) check_adversary(i);
     if (!given(i, "step")) {
-      error(path_of(i, "step"), "step is missing; use a number, 'theory' or 'theory*FACTOR'");
+      error(path_of(i, "step"), "step is missing; use a number, 'theory', 'pl' or 'theory*FACTOR'");
     }
     if (!given(i, "rounds") && !given(i, "epochs")) {
       error(path_of(i, "rounds"), "rounds is missing (or epochs); one of them says when to stop");
@@ -254,7 +254,7 @@ class Validator {
                        name));
     }
     const auto& step = pick(config_.methods[i], config_.shared, &MethodSettings::step);
-    if (votes && step && step->theory) {
+    if (votes && step && step->kind == StepSize::Kind::kTheory) {
       warn(path_of(i, "step"),
            fmt::format("{}: the theory step 1/L is made for gradients, a vote has length sqrt(d); "
                        "give a number such as 0.001",
@@ -313,6 +313,8 @@ MethodPlan plan_method(const MethodSettings& own, const MethodSettings& shared) 
   const MethodSettings& length = own.rounds || own.epochs ? own : shared;
   method.rounds = length.rounds;
   method.epochs = length.epochs;
+  method.until = pick(own, shared, &MethodSettings::until);
+  method.budget = pick(own, shared, &MethodSettings::budget);
   method.allow_divergence = pick(own, shared, &MethodSettings::allow_divergence).value_or(false);
   method.name = own.name.value_or(spec_text(method));
   return method;
@@ -342,8 +344,9 @@ Plan make_plan(const Config& config) {
 }
 
 std::string text_of(const StepSize& step) {
-  if (!step.theory) return shortest(step.factor);
-  return step.factor == 1 ? "theory" : "theory*" + shortest(step.factor);
+  if (step.kind == StepSize::Kind::kNumber) return shortest(step.factor);
+  const std::string name = step.kind == StepSize::Kind::kTheory ? "theory" : "pl";
+  return step.factor == 1 ? name : name + "*" + shortest(step.factor);
 }
 
 std::string text_of(const Batch& batch) {
@@ -367,6 +370,8 @@ std::string spec_text(const MethodPlan& method) {
                      text_of(method.batch), method.workers);
   out += method.rounds ? fmt::format(" | rounds={}", *method.rounds)
                        : fmt::format(" | epochs={}", method.epochs.value_or(0));
+  if (method.until) out += fmt::format(" | until={}", text_of(*method.until));
+  if (method.budget) out += fmt::format(" | budget={}", text_of(*method.budget));
   return out;
 }
 

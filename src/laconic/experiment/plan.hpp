@@ -26,6 +26,8 @@ struct MethodPlan {
   std::uint32_t workers = 1;
   std::optional<std::uint32_t> rounds = {};  // exactly one of these two
   std::optional<std::uint32_t> epochs = {};
+  std::optional<Until> until = {};
+  std::optional<Budget> budget = {};
   bool allow_divergence = false;
 };
 
@@ -51,7 +53,7 @@ struct Plan {
 // Precondition: neither parse_config nor validate found errors.
 [[nodiscard]] Plan make_plan(const Config& config);
 
-[[nodiscard]] std::string text_of(const StepSize& step);  // "0.1", "theory", "theory*16"
+[[nodiscard]] std::string text_of(const StepSize& step);  // what parse_step reads
 [[nodiscard]] std::string text_of(const Batch& batch);    // "64", "full", "noisy"
 // "vote:beta=0.9 | sgd | constant | reshuffle | step=0.1 | batch=64 | workers=8 | rounds=2000": two
 // methods that mean the same have the same text.

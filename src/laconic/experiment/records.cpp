@@ -39,6 +39,7 @@ Json count(double value) {
 
 Json traffic_json(const TrafficPerWorker& traffic) {
   return {{"payload_bits", count(traffic.payload_bits)},
+          {"wire_bits", count(traffic.wire_bits)},
           {"frame_bytes", count(traffic.frame_bytes)}};
 }
 
@@ -70,11 +71,14 @@ Json settings_json(const MethodPlan& method) {
               {"order", print(method.order)},
               {"adversary", method.adversary ? print(*method.adversary) : "none"},
               {"workers", method.workers}};
-  out["step"] = method.step.theory ? Json(text_of(method.step)) : Json(method.step.factor);
+  out["step"] = method.step.kind == StepSize::Kind::kNumber ? Json(method.step.factor)
+                                                            : Json(text_of(method.step));
   out["batch"] = method.batch.kind == Batch::Kind::kSize ? Json(method.batch.size)
                                                          : Json(text_of(method.batch));
   if (method.rounds) out["rounds"] = *method.rounds;
   if (method.epochs) out["epochs"] = *method.epochs;
+  out["until"] = method.until ? Json(text_of(*method.until)) : Json(nullptr);
+  out["budget"] = method.budget ? Json(text_of(*method.budget)) : Json(nullptr);
   out["allow_divergence"] = method.allow_divergence;
   return out;
 }
@@ -117,11 +121,20 @@ std::string_view status_name(Status status) {
   return "";
 }
 
+Json target_json(const MethodPlan& method, const MethodSummary& summary) {
+  if (!method.until) return nullptr;
+  return {{"until", text_of(*method.until)},
+          {"reached", summary.reached.value_or(false)},
+          {"rounds", count(summary.mean_rounds)}};
+}
+
 Json method_json(const MethodPlan& method, const MethodSummary& summary) {
   return {{"name", summary.name},
           {"spec", summary.spec},
           {"settings", settings_json(method)},
           {"status", status_name(summary.status)},
+          {"stopped", summary.stopped ? Json(stopped_name(*summary.stopped)) : Json(nullptr)},
+          {"target", target_json(method, summary)},
           {"rounds", summary.rounds},
           {"epochs", number(summary.epochs)},
           {"final", metrics_json(summary.final)},
@@ -172,6 +185,7 @@ std::string record_json(const Plan& plan, const Record& record) {
   out["clamped_messages"] = record.clamped_messages;
   out["agreement"] = number(record.agreement);
   out["step_size"] = number(record.step_size);
+  if (record.stopped) out["stopped"] = stopped_name(*record.stopped);
   out["seconds"] = seconds_json(record.seconds);
   return dump(out);
 }

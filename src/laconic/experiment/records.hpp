@@ -16,7 +16,7 @@
 
 namespace laconic::experiment {
 
-inline constexpr int kRecordSchema = 1;
+inline constexpr int kRecordSchema = 2;
 
 // How the run was made; belongs to the first line only.
 struct RunFacts {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <utility>
 
 #include "laconic/base/assert.hpp"
 
@@ -29,6 +30,10 @@ struct Mean {
 class Collected {
  public:
   void add(const Record& record) {
+    // A run that ends at its target records its last state once more, with the last messages.
+    const std::pair at(record.repeat, record.round);
+    if (last_ == at) return;
+    last_ = at;
     CurvePoint& point = curve_[record.round];
     point.loss.add(record.metrics.loss);
     point.test_accuracy.add(record.metrics.test_accuracy);
@@ -60,6 +65,7 @@ class Collected {
                  .model_mean = model_mean_.value(count)};
     out.best = best(count);
     for (const TrainingResult& result : results_) add_result(result, out);
+    add_ending(method, out);
     if (count < plan.repeats) out.status = std::max(out.status, Status::kInterrupted);
     add_comparison(plan, method, out);
     return out;
@@ -93,15 +99,23 @@ class Collected {
     out.rounds = std::max(out.rounds, result.rounds);
     out.epochs = std::max(out.epochs, result.last.epoch);
     out.status = std::max(out.status, result.status);
-    out.uplink.payload_bits += share * result.last.uplink.payload_bits;
-    out.uplink.frame_bytes += share * result.last.uplink.frame_bytes;
-    out.downlink.payload_bits += share * result.last.downlink.payload_bits;
-    out.downlink.frame_bytes += share * result.last.downlink.frame_bytes;
+    out.uplink += share * result.last.uplink;
+    out.downlink += share * result.last.downlink;
     out.refused_frames += result.last.refused_frames;
     out.seconds.gradient += share * result.last.seconds.gradient;
     out.seconds.aggregate += share * result.last.seconds.aggregate;
     out.seconds.other += share * result.last.seconds.other;
     out.seconds.gradient_per_worker += share * result.last.seconds.gradient_per_worker;
+  }
+
+  void add_ending(const MethodPlan& method, MethodSummary& out) const {
+    out.stopped = results_.front().last.stopped;
+    if (method.until) out.reached = true;
+    for (const TrainingResult& result : results_) {
+      out.mean_rounds += result.rounds / static_cast<double>(results_.size());
+      if (result.last.stopped != out.stopped) out.stopped.reset();
+      if (method.until && !result.reached) out.reached = false;
+    }
   }
 
   void add_comparison(const Plan& plan, const MethodPlan& method, MethodSummary& out) const {
@@ -131,7 +145,8 @@ class Collected {
     }
   }
 
-  std::map<std::uint32_t, CurvePoint> curve_ = {};  // by round
+  std::map<std::uint32_t, CurvePoint> curve_ = {};                    // by round
+  std::optional<std::pair<std::uint32_t, std::uint32_t>> last_ = {};  // repeat and round
   std::vector<TrainingResult> results_ = {};
   Mean loss_ = {};
   Mean grad_norm2_ = {};

@@ -40,6 +40,9 @@ struct MethodSummary {
   std::optional<double> predicted_network_seconds = {};  // absent without [network]
   std::optional<double> dense_network_seconds = {};      // see DenseRounds
   Status status = Status::kDone;                         // the worst of the repeats
+  std::optional<Stopped> stopped = {};  // why the repeats ended, if all for the same reason
+  std::optional<bool> reached = {};     // the target, in all repeats; absent without one
+  double mean_rounds = 0;
   bool divergence_allowed = false;
 };
 

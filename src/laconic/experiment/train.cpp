@@ -5,10 +5,12 @@
 #include <chrono>
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "laconic/aggregate/adversary.hpp"
 #include "laconic/aggregate/aggregator.hpp"
+#include "laconic/experiment/method_theory.hpp"
 #include "laconic/kernels/kernels.hpp"
 #include "laconic/optim/optimizer.hpp"
 #include "laconic/order/order_policy.hpp"
@@ -22,6 +24,9 @@ namespace {
 constexpr std::uint32_t kMeasurePhase = 1U << 20;
 constexpr std::uint32_t kGradientPhase = kMeasurePhase + 1;
 constexpr std::uint32_t kOraclePhase = kMeasurePhase + 2;
+
+constexpr std::uint32_t kTargetPhase = kMeasurePhase + 3;
+constexpr std::uint32_t kBudgetPhase = kMeasurePhase + 4;
 
 constexpr std::uint32_t kDefaultRecords = 50;  // per run, when record_every is not given
 
@@ -101,17 +106,19 @@ WorkerMeasurement read_worker(wire::WireReader& in) {
 
 void write(wire::WireWriter& out, const Totals& t) {
   for (const std::uint64_t value :
-       {t.uplink.payload_bits, t.uplink.frame_bytes, t.downlink.payload_bits,
-        t.downlink.frame_bytes, t.refused_frames, t.clamped_messages, t.votes, t.agreeing_votes}) {
+       {t.uplink.payload_bits, t.uplink.wire_bits, t.uplink.frame_bytes, t.downlink.payload_bits,
+        t.downlink.wire_bits, t.downlink.frame_bytes, t.refused_frames, t.clamped_messages, t.votes,
+        t.agreeing_votes}) {
     out.u64(value);
   }
 }
 
 Totals read_totals(wire::WireReader& in) {
   Totals t;
-  for (std::uint64_t* value : {&t.uplink.payload_bits, &t.uplink.frame_bytes,
-                               &t.downlink.payload_bits, &t.downlink.frame_bytes, &t.refused_frames,
-                               &t.clamped_messages, &t.votes, &t.agreeing_votes}) {
+  for (std::uint64_t* value :
+       {&t.uplink.payload_bits, &t.uplink.wire_bits, &t.uplink.frame_bytes,
+        &t.downlink.payload_bits, &t.downlink.wire_bits, &t.downlink.frame_bytes, &t.refused_frames,
+        &t.clamped_messages, &t.votes, &t.agreeing_votes}) {
     *value = in.u64();
   }
   return t;
@@ -124,6 +131,7 @@ std::optional<double> accuracy(const Counts& counts) {
 
 TrafficPerWorker per_worker(const Meter& sum, std::uint32_t workers) {
   return {static_cast<double>(sum.payload_bits) / workers,
+          static_cast<double>(sum.wire_bits) / workers,
           static_cast<double>(sum.frame_bytes) / workers};
 }
 
@@ -141,11 +149,16 @@ class Training {
         mine_(workers_of_rank(method_.workers, comm.rank(), comm.size())),
         problem_(experiment.problem<T>(method_.workers, seed_)),
         rounds_(rounds_of(method_, *problem_)),
-        base_step_(base_step(method_.step, *problem_)) {
+        base_step_(base_step(method_, *problem_, seed_)),
+        minimum_(minimum_for(method_, *problem_)),
+        exact_target_(method_.until && method_.batch.kind == Batch::Kind::kFull) {
     const Layout& layout = problem_->layout();
     aggregator_ = aggregators<T>().make(
-        method_.aggregator,
-        {.layout = &layout, .workers = method_.workers, .mine = mine_, .seed = seed_});
+        method_.aggregator, {.layout = &layout,
+                             .workers = method_.workers,
+                             .mine = mine_,
+                             .seed = seed_,
+                             .l_worker = worker_smoothness(method_.aggregator, *problem_)});
     optimizer_ = optimizers<T>().make(method_.optimizer, {.layout = &layout});
     schedule_ = schedules().make(method_.schedule, {});
     if (method_.adversary) {
@@ -170,15 +183,21 @@ class Training {
     record();
     Status status = Status::kDone;
     try {
-      while (made_ < rounds_ && status == Status::kDone) {
+      while (!stopped_ && status == Status::kDone) {
         const Round round = facts(made_);
         compute_gradients(round);
         add_up(aggregate(round));
+        if (at_target_) {
+          stopped_ = Stopped::kUntil;
+          record();
+          break;
+        }
         step(round);
         ++made_;
         advanced();
-        if (comm_.stop_requested() && made_ < rounds_) status = Status::kInterrupted;
-        if (due() || status == Status::kInterrupted) record();
+        if (spent_budget()) stopped_ = Stopped::kBudget;
+        if (comm_.stop_requested() && made_ < rounds_ && !stopped_) status = Status::kInterrupted;
+        if (due() || stopped_ || status == Status::kInterrupted) record();
       }
     } catch (const DivergedError& e) {
       status = Status::kDiverged;
@@ -214,6 +233,7 @@ class Training {
       const Stopwatch watch(seconds_.gradient);
       for (std::uint32_t i = 0; i < mine_.size(); ++i) gradient(round, i);
     }
+    if (exact_target_) at_target_ = meets_target(round);
     const Stopwatch watch(seconds_.other);
     for (std::uint32_t i = 0; i < mine_.size(); ++i) {
       const std::uint32_t worker = mine_.begin + i;
@@ -271,9 +291,55 @@ class Training {
     for (std::uint32_t i = 0; i < mine_.size(); ++i) {
       problem_->full_gradient(mine_.begin + i, x_, gradients_[i], scratch_);
     }
+    mean_of_gradients(tag, out);
+  }
+
+  // out = the mean of the workers' gradients as they are.
+  void mean_of_gradients(Tag tag, std::span<T> out) {
     comm_.all_reduce_sum<T>(tag, Reduction::kCanonical, rows_, out);
     const T share = static_cast<T>(1.0 / method_.workers);
     kernels::scale<T>(share, out);
+  }
+
+  // Whether x is where the method may stop; the same on all ranks. The workers' gradients at x have
+  // just been computed, and a record of x would measure the same bits.
+  bool meets_target(const Round& round) {
+    const MeterScope scope(comm_, measuring_traffic_);
+    const Tag tag = {round.index, kTargetPhase};
+    if (is_gradient(method_.until->quantity)) {
+      const std::span<T> mean = measured_gradient_.take(x_.size());
+      mean_of_gradients(tag, mean);
+      return holds_for_gradient(*method_.until, kernels::squared_norm<T>(mean));
+    }
+    measured_bytes_.clear();
+    wire::WireWriter out(measured_bytes_);
+    for (std::uint32_t i = 0; i < mine_.size(); ++i) {
+      out.f64(problem_->loss(mine_.begin + i, x_, scratch_));
+    }
+    comm_.all_gather(tag, measured_bytes_, gathered_);
+    wire::WireReader in(gathered_.all());
+    double loss = 0;
+    for (std::uint32_t w = 0; w < method_.workers; ++w) loss += in.f64();
+    return holds_for_loss(*method_.until, loss / method_.workers, minimum_.value_or(0));
+  }
+
+  bool spent_budget() {
+    if (!method_.budget) return false;
+    const MeterScope scope(comm_, measuring_traffic_);
+    measured_bytes_.clear();
+    wire::WireWriter out(measured_bytes_);
+    out.u64(totals_.uplink.payload_bits);
+    out.u64(totals_.uplink.wire_bits);
+    out.u64(totals_.uplink.frame_bytes);
+    comm_.all_gather({made_, kBudgetPhase}, measured_bytes_, gathered_);
+    wire::WireReader in(gathered_.all());
+    Meter sum;
+    for (std::uint32_t rank = 0; rank < comm_.size(); ++rank) {
+      sum.payload_bits += in.u64();
+      sum.wire_bits += in.u64();
+      sum.frame_bytes += in.u64();
+    }
+    return spent(*method_.budget, per_worker(sum, method_.workers)) >= method_.budget->bits;
   }
 
   [[nodiscard]] bool due() const {
@@ -292,17 +358,30 @@ class Training {
     next.step_size = step_size(made_ == 0 ? 0 : made_ - 1);
     measure(next);
     next.metrics.model_mean = kernels::sum<T>(x_) / static_cast<double>(x_.size());
-    if (plan_.record_gradient) {
+    if (plan_.record_gradient || (method_.until && is_gradient(method_.until->quantity))) {
       const std::span<T> sum = measured_gradient_.take(x_.size());
       mean_gradient({made_, kGradientPhase}, sum);
       next.metrics.grad_norm2 = kernels::squared_norm<T>(sum);
     }
+    end_where_due(next);
     next.seconds.gradient = seconds_.gradient;
     next.seconds.aggregate = seconds_.aggregate;
     next.seconds.other = seconds_.other;
     last_ = next;
     if (comm_.rank() == 0) observer_.recorded(last_);
     if (made_ == 0) advanced();
+  }
+
+  // Whether the run ends with this record.
+  void end_where_due(Record& next) {
+    const bool last = stopped_ || made_ == rounds_;
+    if (method_.until && (last || !exact_target_) &&
+        holds(*method_.until, next.metrics, minimum_)) {
+      stopped_ = Stopped::kUntil;
+    } else if (made_ == rounds_ && !stopped_) {
+      stopped_ = Stopped::kRounds;
+    }
+    next.stopped = stopped_;
   }
 
   void measure(Record& next) {
@@ -378,8 +457,14 @@ class Training {
   }
 
   [[nodiscard]] TrainingResult result(Status status) const {
-    return {
-        .status = status, .last = last_, .rounds = made_, .dimension = x_.size(), .load = load_};
+    const bool reached = status != Status::kDiverged && method_.until &&
+                         holds(*method_.until, last_.metrics, minimum_);
+    return {.status = status,
+            .last = last_,
+            .rounds = made_,
+            .reached = reached,
+            .dimension = x_.size(),
+            .load = load_};
   }
 
   const Plan& plan_;
@@ -392,6 +477,8 @@ class Training {
   std::shared_ptr<const Problem<T>> problem_;  // see Experiment::problem
   std::uint32_t rounds_;
   double base_step_;
+  std::optional<double> minimum_;  // f*, where the target needs it
+  bool exact_target_ = false;      // the target is checked with the gradients of every round
 
   std::unique_ptr<Aggregator<T>> aggregator_ = {};
   std::unique_ptr<Optimizer<T>> optimizer_ = {};
@@ -400,6 +487,8 @@ class Training {
   std::vector<std::unique_ptr<BatchCursor>> cursors_ = {};
 
   std::uint32_t made_ = 0;
+  bool at_target_ = false;  // x meets the target, which is exact
+  std::optional<Stopped> stopped_ = {};
   AlignedVector<T> x_ = {};
   AlignedVector<T> direction_ = {};
   std::vector<AlignedVector<T>> gradients_ = {};  // of the hosted workers

@@ -23,6 +23,7 @@ struct TrainingResult {
   Status status = Status::kDone;
   Record last = {};             // the last state that was measured
   std::uint32_t rounds = 0;     // made
+  bool reached = false;         // the last state meets the method's target
   std::uint64_t dimension = 0;  // of the model
   NetworkLoad load = {};        // of the busiest worker
 };
@@ -30,6 +31,11 @@ struct TrainingResult {
 // Collective: every rank calls it with the same task and gets the same result. Observers hear of it
 // on rank 0. A gradient that is not finite ends the training with kDiverged on all ranks; a request
 // to stop lets the round finish and ends it with kInterrupted.
+//
+// A target (until) of a method that computes exact gradients is checked in every round, with the
+// gradients of that round: at x^t they are aggregated, and the run ends before the step, t rounds
+// made and the messages about x^t sent. Otherwise it is checked where states are recorded. A budget
+// ends the run after the step of the round that spends it.
 [[nodiscard]] TrainingResult train(const Experiment& experiment, const TrainingTask& task,
                                    Communicator& comm, Observer& observer);
 

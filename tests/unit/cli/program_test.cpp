@@ -307,6 +307,66 @@ TEST_F(Program, ListsAndDescribesMethods) {
   EXPECT_NE(vote.out.find("Promises:"), std::string::npos);
 }
 
+TEST_F(Program, DescribesTheTheoryOfASpec) {
+  const Finished constants =
+      call({"describe", "dense:sum=fast", "--dim", "100", "--workers", "10"});
+  EXPECT_EQ(constants.code, 0) << constants.err;
+  EXPECT_EQ(constants.out,
+            "dense:shards=0,sum=fast,wire=native\n100 coordinates, 10 workers\nA = 1\nB = "
+            "0\nsqrt(B/A) = 0\n");
+  const Finished step =
+      call({"describe", "dense", "--problem", "quadratic:golden=true", "--workers", "10"});
+  EXPECT_EQ(step.code, 0) << step.err;
+  EXPECT_NE(step.out.find("\ngamma = 0.990573424\n"), std::string::npos) << step.out;
+  const Finished none = call({"describe", "vote:beta=0.5", "--dim", "5"});
+  EXPECT_EQ(none.code, 0) << none.err;
+  EXPECT_NE(none.out.find("no theory of its step size"), std::string::npos);
+  for (const auto& [arguments, message] :
+       std::vector<std::pair<std::vector<std::string>, std::string>>{
+           {{"describe", "dense:sum=fast"},
+            "laconic: --dim is missing; A and B depend on the number of coordinates (or give "
+            "--problem)\n"},
+           {{"describe", "dense:sum=slow", "--dim", "5"},
+            "laconic: dense: sum=slow is unknown; use canonical or fast\n"},
+           {{"describe", "dense:shards=3", "--dim", "5", "--workers", "2"},
+            "laconic: dense: shards=3 is more than the 2 workers that can host them; use at most "
+            "2\n"}}) {
+    const Finished refused = call(arguments);
+    EXPECT_EQ(refused.code, 2);
+    EXPECT_EQ(refused.err, message);
+    EXPECT_EQ(refused.out, "");
+  }
+}
+
+TEST_F(Program, StopsAtATargetAndRanksByIt) {
+  write("job.toml",
+        "name = 'q'\nworkers = 10\nrounds = 1000\nprecision = 'double'\nproblem = "
+        "'quadratic:golden=true'\nuntil = 'grad_norm2 <= 1e-8'\n[[method]]\nname = 'half'\n"
+        "aggregator = 'dense'\nstep = 'theory*0.5'\n[[method]]\nname = 'full'\naggregator = "
+        "'dense'\nstep = 'theory'\n[[method]]\nname = 'poor'\naggregator = 'dense'\nstep = "
+        "'theory'\nbudget = '64kbit'\n");
+  const Finished run = call({"run", path("job.toml"), "--out", path("out"), "--meter", "wire"});
+  EXPECT_EQ(run.code, 0) << run.err;
+  const std::size_t full = run.out.find("\n 1 full");
+  const std::size_t half = run.out.find("\n 2 half");
+  const std::size_t poor = run.out.find("\n 3 poor");
+  EXPECT_LT(full, half) << run.out;
+  EXPECT_LT(half, poor) << run.out;
+  EXPECT_NE(poor, std::string::npos) << run.out;
+  for (std::size_t begin = run.out.find("   method"); begin < run.out.size();) {
+    const std::size_t end = run.out.find('\n', begin);
+    EXPECT_LE(end - begin, 80U) << run.out.substr(begin, end - begin);
+    begin = end + 1;
+  }
+  const Json summary = Json::parse(read_file(path("out/summary.json")));
+  EXPECT_EQ(summary["methods"][1]["stopped"], "until");
+  EXPECT_EQ(summary["methods"][1]["target"]["reached"], true);
+  EXPECT_EQ(summary["methods"][2]["stopped"], "budget");
+  EXPECT_EQ(summary["methods"][2]["target"]["reached"], false);
+  EXPECT_EQ(summary["methods"][2]["rounds"], 10);
+  EXPECT_EQ(call({"run", path("job.toml"), "--out", path("o2"), "--meter", "bytes"}).code, 2);
+}
+
 TEST_F(Program, KnowsItsDataSets) {
   const Finished list = call({"data", "list"});
   EXPECT_EQ(list.code, 0);

@@ -58,11 +58,11 @@ TEST(ParseConfig, ReadsEveryKey) {
   EXPECT_EQ(c.record_every, 50U);
   EXPECT_FALSE(c.record_gradient);
   EXPECT_EQ(c.network, (Network{1e8, 250e-6}));
-  EXPECT_EQ(c.shared.step, (StepSize{.theory = true, .factor = 16}));
+  EXPECT_EQ(c.shared.step, (StepSize{.kind = StepSize::Kind::kTheory, .factor = 16}));
   EXPECT_EQ(c.shared.batch, (Batch{.kind = Batch::Kind::kSize, .size = 64}));
   EXPECT_EQ(c.shared.allow_divergence, true);
   ASSERT_EQ(c.methods.size(), 2U);
-  EXPECT_EQ(c.methods[1].step, (StepSize{.theory = false, .factor = 0.003}));
+  EXPECT_EQ(c.methods[1].step, (StepSize{.kind = StepSize::Kind::kNumber, .factor = 0.003}));
   EXPECT_EQ(c.methods[1].batch, (Batch{.kind = Batch::Kind::kFull, .size = 0}));
   EXPECT_EQ(c.methods[1].epochs, 10U);
   EXPECT_EQ(c.methods[1].workers, 4U);
@@ -120,7 +120,13 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"precision", "precision = 'half'\n", "f.toml:1: precision", "'float' or 'double'"},
         Refusal{"batch_word", "batch = 'half'\n", "f.toml:1: batch", "'full' or 'noisy'"},
         Refusal{"batch_zero", "batch = 0\n", "f.toml:1: batch", "[1, "},
+        Refusal{"until_word", "until = 'soon'\n", "f.toml:1: until", "is not QUANTITY <= NUMBER"},
+        Refusal{"until_number", "until = 3\n", "f.toml:1: until", "until must be text in quotes"},
+        Refusal{"budget_unit", "budget = '5MB'\n", "f.toml:1: budget", "bit, kbit, Mbit or Gbit"},
+        Refusal{"budget_zero", "budget = '0bit'\n", "f.toml:1: budget", "a positive number"},
         Refusal{"step_word", "step = 'fast'\n", "f.toml:1: step", "theory*FACTOR"},
+        Refusal{"step_pl", "step = 'pl*'\n", "f.toml:1: step", "pl*FACTOR"},
+        Refusal{"step_joined", "step = 'theory16'\n", "f.toml:1: step", "theory*FACTOR"},
         Refusal{"step_factor", "step = 'theory*-1'\n", "f.toml:1: step", "theory*FACTOR"},
         Refusal{"step_zero", "step = 0\n", "f.toml:1: step", "step = 0 is not a positive number"},
         Refusal{"step_nan", "step = nan\n", "f.toml:1: step", "is not a positive number"},
@@ -180,10 +186,11 @@ TEST(Overrides, ReplaceAndAddSettings) {
                                             {"step", "theory"}});
   EXPECT_TRUE(parsed.diagnostics.empty());
   EXPECT_EQ(parsed.config.shared.rounds, 10U);
-  EXPECT_EQ(parsed.config.methods[0].step, (StepSize{.theory = false, .factor = 0.2}));
+  EXPECT_EQ(parsed.config.methods[0].step,
+            (StepSize{.kind = StepSize::Kind::kNumber, .factor = 0.2}));
   EXPECT_EQ(parsed.config.network->latency_seconds, 5e-3);
   EXPECT_EQ(parsed.config.name, "other");
-  EXPECT_TRUE(parsed.config.shared.step->theory);
+  EXPECT_EQ(parsed.config.shared.step->kind, StepSize::Kind::kTheory);
   EXPECT_EQ(parsed.config.place("method[1].step"), "--set method[1].step");
 }
 

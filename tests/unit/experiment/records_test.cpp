@@ -57,7 +57,7 @@ TEST(RecordJson, HasTheKeysOfTheContract) {
   Record record;
   record.round = 3;
   record.metrics.loss = 0.1;
-  record.uplink = {640, 100.5};
+  record.uplink = {640, 704, 100.5};
   const Json json = Json::parse(record_json(plan, record));
   for (const char* key : {"method", "spec", "repeat", "round", "epoch", "loss", "grad_norm2",
                           "train_accuracy", "test_accuracy", "uplink", "downlink", "refused_frames",
@@ -68,6 +68,7 @@ TEST(RecordJson, HasTheKeysOfTheContract) {
   EXPECT_EQ(json["loss"], 0.1);
   EXPECT_TRUE(json["test_accuracy"].is_null());
   EXPECT_EQ(json["uplink"]["payload_bits"].dump(), "640");
+  EXPECT_EQ(json["uplink"]["wire_bits"].dump(), "704");
   EXPECT_EQ(json["uplink"]["frame_bytes"].dump(), "100.5");
 }
 
@@ -88,7 +89,7 @@ TEST(RecordJson, SaysWhereAMethodDiverged) {
 
 TEST(HeaderJson, HoldsTheCanonicalConfiguration) {
   const Json json = Json::parse(header_json(small_plan(), {.ranks = 2, .transport = "threads"}));
-  EXPECT_EQ(json["schema"], 1);
+  EXPECT_EQ(json["schema"], 2);
   EXPECT_EQ(json["config"]["method"][0]["step"], 0.1);
   EXPECT_EQ(json["ranks"], 2);
   EXPECT_EQ(json["transport"], "threads");

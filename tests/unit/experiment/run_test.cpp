@@ -145,6 +145,7 @@ TEST(Run, CountsTrafficAndEpochs) {
   EXPECT_EQ(method.uplink.payload_bits, 13 * 30 * 32);
   EXPECT_EQ(method.downlink.payload_bits, 13 * 30 * 32);
   EXPECT_EQ(method.uplink_compression, 1.0);
+  EXPECT_EQ(method.uplink.wire_bits, 13 * 30 * 32);  // the numbers and nothing else
   EXPECT_GT(method.uplink.frame_bytes, 13 * 30 * 4);
   EXPECT_GT(method.predicted_network_seconds.value(), 0.0);
   // 40 examples per worker in batches of 7: six per epoch, so 13 rounds are 2 epochs and 7 of 40.
@@ -259,6 +260,164 @@ TEST(Run, FinishesTheRoundWhenItIsInterrupted) {
     EXPECT_EQ(summary.methods[1].status, Status::kInterrupted);
     EXPECT_EQ(summary.methods[1].rounds, 0U);
     EXPECT_EQ(summary.methods[1].final.loss, std::nullopt);
+  }
+}
+
+// 3pc.md 7, table, row GD: 420 rounds to |grad f|^2 <= 1e-8.
+constexpr const char* kGolden = R"(name = "t"
+workers = 10
+rounds = 1000
+step = "theory"
+precision = "double"
+record_every = 100
+problem = "quadratic:golden=true"
+until = "grad_norm2 <= 1e-8"
+)";
+
+TEST(RunUntil, ReproducesTheGoldenCountOfGradientDescent) {
+  const Experiment experiment(plan_of(std::string(kGolden) + "[[method]]\naggregator = 'dense'\n"));
+  std::string first;
+  for (const std::uint32_t ranks : {1U, 2U, 5U}) {
+    Keeper keeper(experiment.plan());
+    const Summary summary = run_with(experiment, ranks, keeper);
+    const MethodSummary& method = summary.methods[0];
+    EXPECT_EQ(method.status, Status::kDone);
+    EXPECT_EQ(method.stopped, Stopped::kUntil);
+    EXPECT_EQ(method.reached, true);
+    EXPECT_NEAR(method.rounds, 420, 2);
+    EXPECT_EQ(method.mean_rounds, method.rounds);
+    // The messages about the last state were sent, the step was not made.
+    EXPECT_EQ(method.uplink.payload_bits, (method.rounds + 1) * 100.0 * 64);
+    const Record& last = keeper.records.back();
+    EXPECT_EQ(last.round, method.rounds);
+    EXPECT_EQ(last.stopped, Stopped::kUntil);
+    EXPECT_LE(*last.metrics.grad_norm2, 1e-8);
+    for (std::size_t i = 0; i + 1 < keeper.records.size(); ++i) {
+      EXPECT_GT(*keeper.records[i].metrics.grad_norm2, 1e-8);
+      EXPECT_EQ(keeper.records[i].stopped, std::nullopt);
+    }
+    if (first.empty()) first = keeper.text;
+    EXPECT_EQ(keeper.text, first) << ranks << " ranks";
+  }
+}
+
+// One round less is not enough: the run of the target ends at the first state that meets it.
+TEST(RunUntil, EndsAtTheFirstStateThatMeetsTheTarget) {
+  const std::string dense = "[[method]]\naggregator = 'dense'\n";
+  const Experiment target(plan_of(std::string(kGolden) + dense));
+  Keeper keeper(target.plan());
+  const std::uint32_t rounds = run_with(target, 1, keeper).methods[0].rounds;
+  const Experiment less(
+      plan_of("name = 't'\nworkers = 10\nstep = 'theory'\nprecision = 'double'\n"
+              "record_every = 1\nproblem = 'quadratic:golden=true'\nrounds = " +
+              std::to_string(rounds) + "\n" + dense));
+  Keeper all(less.plan());
+  static_cast<void>(run_with(less, 1, all));
+  for (const Record& record : all.records) {
+    EXPECT_EQ(*record.metrics.grad_norm2 <= 1e-8, record.round >= rounds) << record.round;
+  }
+}
+
+TEST(RunUntil, ReachesTinyGradientsInDouble) {
+  const Experiment experiment(
+      plan_of("name = 't'\nworkers = 3\nrounds = 100000\nstep = 'theory'\nprecision = 'double'\n"
+              "problem = 'quadratic:d=20,lambda=0.1'\nuntil = 'grad_norm2 <= 1e-24'\n"
+              "[[method]]\naggregator = 'dense'\n"));
+  Keeper keeper(experiment.plan());
+  const Summary summary = run_with(experiment, 1, keeper);
+  EXPECT_EQ(summary.methods[0].stopped, Stopped::kUntil);
+  EXPECT_LE(*summary.methods[0].final.grad_norm2, 1e-24);
+}
+
+TEST(RunUntil, SaysWhenTheTargetIsNotReached) {
+  const Experiment experiment(
+      plan_of("name = 't'\nworkers = 2\nrounds = 7\nstep = 0.01\nproblem = 'quadratic:d=20'\n"
+              "[[method]]\naggregator = 'dense'\nuntil = 'grad_norm <= 1e-9'\n"));
+  Keeper keeper(experiment.plan());
+  const MethodSummary method = run_with(experiment, 2, keeper).methods[0];
+  EXPECT_EQ(method.status, Status::kDone);
+  EXPECT_EQ(method.stopped, Stopped::kRounds);
+  EXPECT_EQ(method.reached, false);
+  EXPECT_EQ(method.rounds, 7U);
+  EXPECT_EQ(keeper.records.back().stopped, Stopped::kRounds);
+}
+
+TEST(RunUntil, KnowsLossAndItsGapAndTheNormWithoutSquare) {
+  for (const std::string target : {"loss_gap <= 0.5", "loss <= 0.1", "grad_norm <= 1e-2"}) {
+    const Experiment experiment(
+        plan_of("name = 't'\nworkers = 4\nrounds = 5000\nstep = 'theory'\nprecision = 'double'\n"
+                "record_gradient = false\nproblem = 'quadratic:golden=true'\nuntil = '" +
+                target + "'\n[[method]]\naggregator = 'dense'\n"));
+    std::string first;
+    for (const std::uint32_t ranks : {1U, 3U}) {
+      Keeper keeper(experiment.plan());
+      const MethodSummary method = run_with(experiment, ranks, keeper).methods[0];
+      EXPECT_EQ(method.stopped, Stopped::kUntil) << target;
+      EXPECT_EQ(method.uplink.payload_bits, (method.rounds + 1) * 100.0 * 64) << target;
+      if (first.empty()) first = keeper.text;
+      EXPECT_EQ(keeper.text, first) << target;
+    }
+  }
+}
+
+TEST(RunUntil, IsCheckedAtRecordsWithBatches) {
+  const Experiment experiment(plan_of("until = 'loss <= 0.68'\n" + std::string(kLogistic) +
+                                      "[[method]]\naggregator = 'dense'\nrounds = 1000\n"));
+  for (const std::uint32_t ranks : {1U, 3U}) {
+    Keeper keeper(experiment.plan());
+    const MethodSummary method = run_with(experiment, ranks, keeper).methods[0];
+    EXPECT_EQ(method.stopped, Stopped::kUntil);
+    EXPECT_EQ(method.rounds % 4, 0U);
+    EXPECT_EQ(method.uplink.payload_bits, method.rounds * 30.0 * 32);
+    EXPECT_LE(*method.final.loss, 0.68);
+    EXPECT_GT(*keeper.records[keeper.records.size() - 2].metrics.loss, 0.68);
+  }
+}
+
+TEST(RunUntil, ChangesNoRecordBeforeTheEnd) {
+  const std::string dense = "[[method]]\nname = 'm'\naggregator = 'dense'\nbatch = 'full'\n";
+  const Experiment with(plan_of(kLogistic + dense + "until = 'loss <= 0'\n"));
+  const Experiment without(plan_of(kLogistic + dense));
+  Keeper a(with.plan());
+  Keeper b(without.plan());
+  static_cast<void>(run_with(with, 2, a));
+  static_cast<void>(run_with(without, 2, b));
+  ASSERT_EQ(a.records.size(), b.records.size());
+  for (std::size_t i = 0; i < a.records.size(); ++i) {
+    EXPECT_EQ(a.records[i].metrics.loss, b.records[i].metrics.loss);
+    EXPECT_EQ(a.records[i].uplink.frame_bytes, b.records[i].uplink.frame_bytes);
+  }
+}
+
+TEST(RunUntil, NeedsAMinimumThatTheProblemKnows) {
+  try {
+    const Experiment experiment(plan_of("until = 'loss_gap <= 1'\n" + std::string(kLogistic) +
+                                        "[[method]]\nname = 'm'\naggregator = 'dense'\n"));
+    FAIL() << "accepted";
+  } catch (const ConfigError& e) {
+    EXPECT_NE(
+        std::string(e.what()).find("method 'm': until = 'loss_gap <= 1' needs the minimum f*"),
+        std::string::npos)
+        << e.what();
+  }
+}
+
+TEST(RunBudget, EndsAfterTheRoundThatSpendsIt) {
+  // Ten coordinates of 64 bits: 640 bits per round and worker.
+  for (const auto& [budget, rounds] : std::initializer_list<std::pair<const char*, std::uint32_t>>{
+           {"1920bit", 3}, {"1921bit", 4}, {"1.921kbit wire", 4}, {"1bit", 1}}) {
+    const Experiment experiment(plan_of(
+        std::string("name = 't'\nworkers = 3\nrounds = 100\nstep = 0.1\nprecision = 'double'\n"
+                    "problem = 'quadratic:d=10'\nbudget = '") +
+        budget + "'\n[[method]]\naggregator = 'dense'\n"));
+    for (const std::uint32_t ranks : {1U, 2U}) {
+      Keeper keeper(experiment.plan());
+      const MethodSummary method = run_with(experiment, ranks, keeper).methods[0];
+      EXPECT_EQ(method.rounds, rounds) << budget;
+      EXPECT_EQ(method.stopped, Stopped::kBudget) << budget;
+      EXPECT_EQ(method.status, Status::kDone);
+      EXPECT_EQ(keeper.records.back().round, rounds);
+    }
   }
 }
 

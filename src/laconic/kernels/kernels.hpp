@@ -158,8 +158,7 @@ void majority_of_counts(std::span<const std::uint64_t> planes, std::uint32_t vot
 [[nodiscard]] bool counts_at_most(std::span<const std::uint64_t> planes, std::uint32_t voters,
                                   std::size_t bits);
 
-// Words first, first + 1, ... of the stream: word(i) of rng::Stream, many at once. Precondition:
-// first is a multiple of 4.
+// Words first, first + 1, ... of the stream: word(i) of rng::Stream, many at once.
 void random_words(const rng::Stream& stream, std::uint64_t first, std::span<std::uint32_t> out);
 
 // Dense products with a fixed order of summation: every output element is accumulated over k in

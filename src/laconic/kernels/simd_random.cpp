@@ -84,7 +84,7 @@ HWY_EXPORT(blocks_at_once);
 }  // namespace
 
 void random_words(const rng::Stream& stream, std::uint64_t first, std::span<std::uint32_t> out) {
-  LACONIC_EXPECTS(first % 4 == 0);
+  for (; first % 4 != 0 && !out.empty(); ++first, out = out.subspan(1)) out[0] = stream.word(first);
   const rng::PhiloxKey key = stream.key();
   const rng::PhiloxCounter counter = stream.counter(0);
   const auto block = static_cast<std::uint32_t>(first / 4);

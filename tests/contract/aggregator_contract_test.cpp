@@ -17,23 +17,40 @@ namespace {
 using test::LoopSetup;
 using test::run_loop;
 
+constexpr std::uint32_t kWorkers = 5;
+
+std::vector<std::string> problems_of(const std::string& spec) {
+  return aggregator_problems(test::canonical_aggregator(spec), kWorkers);
+}
+
 std::vector<std::string> specs() {
   std::vector<std::string> out;
   for (const auto& method : aggregators<float>().methods()) {
     const std::string name(method.card->name);
     if (name == "krum") {
       out.emplace_back("krum:f=1");
+    } else if (method.card->inner_kind == "mechanism") {
+      for (const char* inner : {"gd", "ef21:topk:k=0.3", "ef21+:topk:k=0.3", "clag:topk:k=0.3",
+                                "marina:randk:k=0.3", "diana:natural", "ef14:topk:k=0.3",
+                                "3pcv2:q=(randk:k=0.3):topk:k=0.3", "lag-wk:memory=2"}) {
+        out.push_back(name + ":" + inner);
+      }
     } else if (method.card->inner_kind.empty()) {
       out.push_back(name);
     } else {
-      for (const auto& inner : compressors<float>().methods())
-        out.push_back(name + ":" + std::string(inner.card->name));
+      for (const auto& inner : compressors<float>().methods()) {
+        const std::string spec = name + ":" + std::string(inner.card->name);
+        if (problems_of(spec).empty()) out.push_back(spec);
+      }
     }
   }
   for (const char* more :
        {"vote:beta=0.9", "vote:zero=abstain,tie=zero", "vote:zero=random,tie=random",
         "vote:shards=2", "dense:wire=bf16", "dense:wire=f16", "dense:shards=3",
-        "ef:two_way=false:sign", "ef:sign:block=64"}) {
+        "ef:two_way=false:sign", "ef:sign:block=64", "mirror:by=tensor:ef21:topk:k=0.3",
+        "mirror:by=tensor,shards=2:3pcv5:p=0.5:topk:k=0.3", "mirror:init=zero:ef21:topk:k=0.3",
+        "mirror:init=compressed:ef21:sign", "mirror:down=(ef21:topk:k=0.3):ef21:topk:k=0.3",
+        "mirror:by=tensor,down=(clag:sign):diana:natural"}) {
     out.emplace_back(more);
   }
   return out;
@@ -54,7 +71,7 @@ LoopSetup<T> setup_of(std::uint32_t ranks, std::uint32_t rounds) {
                          {.name = "b", .shape = {1, 7}},
                          {.name = "v", .shape = {1, 1}},
                          {.name = "u", .shape = {40, 10}}});
-  setup.workers = 5;
+  setup.workers = kWorkers;
   setup.ranks = ranks;
   setup.rounds = rounds;
   setup.step_size = [](std::uint32_t t) { return 0.1 / std::sqrt(1.0 + t); };
@@ -125,6 +142,24 @@ TEST_P(AggregatorContract, DoesNotAllocateAfterWarmUp) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Registry, AggregatorContract, testing::ValuesIn(specs()), test_name);
+
+TEST(ErrorFeedback, TakesExactlyTheContractiveCompressors) {
+  for (const auto& inner : compressors<double>().methods()) {
+    const std::string spec = "ef:" + std::string(inner.card->name);
+    const Traits traits =
+        compressors<double>()
+            .make(test::canonical_aggregator(spec).inner.front(), {.workers = kWorkers})
+            ->traits({1000, 1});
+    EXPECT_EQ(problems_of(spec).empty(), traits.alpha.has_value()) << spec;
+  }
+}
+
+TEST(ErrorFeedback, SaysWhatToUseInsteadOfAnUnbiasedCompressor) {
+  EXPECT_EQ(problems_of("ef:randk:k=0.01"),
+            std::vector<std::string>{
+                "ef needs a contractive compressor; randk:k=0.01 is unbiased (omega=99), not "
+                "contractive; try shrink:randk:k=0.01"});
+}
 
 TEST(Dense, IsTheMeanRoundedOnce) {
   auto setup = setup_of<float>(2, 1);

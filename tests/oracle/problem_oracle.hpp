@@ -253,4 +253,38 @@ inline Value cross_entropy(const Network& network, const Matrix& rows,
   return value;
 }
 
+// Mean over the rows of |D E a - a|^2 (3pc.md 5.3). x = D (features x code), then E (code x
+// features), both by rows.
+inline Value autoencoder(const Matrix& rows, std::size_t code, const Vector& x) {
+  Value value{0, Vector(x.size())};
+  const auto m = static_cast<double>(rows.size());
+  const std::size_t features = rows[0].size();
+  const auto decoder = [&](std::size_t j, std::size_t c) { return j * code + c; };
+  const auto encoder = [&](std::size_t c, std::size_t j) {
+    return features * code + c * features + j;
+  };
+  for (const Vector& a : rows) {
+    Vector z(code);
+    for (std::size_t c = 0; c < code; ++c) {
+      for (std::size_t j = 0; j < features; ++j) z[c] += x[encoder(c, j)] * a[j];
+    }
+    Vector back(code);  // D^T r
+    for (std::size_t j = 0; j < features; ++j) {
+      double r = -a[j];
+      for (std::size_t c = 0; c < code; ++c) r += x[decoder(j, c)] * z[c];
+      value.loss += r * r / m;
+      for (std::size_t c = 0; c < code; ++c) {
+        value.gradient[decoder(j, c)] += 2 * r * z[c] / m;
+        back[c] += x[decoder(j, c)] * r;
+      }
+    }
+    for (std::size_t c = 0; c < code; ++c) {
+      for (std::size_t j = 0; j < features; ++j) {
+        value.gradient[encoder(c, j)] += 2 * back[c] * a[j] / m;
+      }
+    }
+  }
+  return value;
+}
+
 }  // namespace laconic::oracle

@@ -13,6 +13,7 @@
 #include "laconic/base/card.hpp"
 #include "laconic/comm/transports.hpp"
 #include "laconic/compress/compressor.hpp"
+#include "laconic/mechanism/mechanism.hpp"
 
 namespace laconic::test {
 
@@ -20,6 +21,7 @@ inline const Catalog& aggregate_catalog() {
   static const Catalog catalog = [] {
     Catalog c;
     add_aggregator_cards(c);
+    add_mechanism_cards(c);
     add_compressor_cards(c);
     return c;
   }();

@@ -21,12 +21,13 @@ MAY = {
     "kernels": "base rng tensor",
     "data": "base rng tensor",
     "compress": "base rng tensor wire kernels",
+    "mechanism": "base rng tensor wire kernels compress",
     "comm": "base tensor wire kernels",
     "optim": "base rng tensor kernels",
-    "aggregate": "base rng tensor wire kernels compress comm optim",
+    "aggregate": "base rng tensor wire kernels compress mechanism comm optim",
     "order": "base rng tensor kernels",
     "problem": "base rng tensor kernels data",
-    "experiment": "base rng tensor wire kernels data compress comm optim aggregate order problem",
+    "experiment": "base rng tensor wire kernels data compress mechanism comm optim aggregate order problem",
 }
 
 # Words that do not occur in C++ files: pattern, where it may occur (prefixes of paths), what to do

@@ -13,6 +13,7 @@
 
 #include "laconic/base/registry.hpp"
 #include "laconic/comm/communicator.hpp"
+#include "laconic/mechanism/step_theory.hpp"
 #include "laconic/tensor/layout.hpp"
 
 namespace laconic {
@@ -60,6 +61,7 @@ struct RoundReport {
   std::uint64_t clamped_messages = 0;  // additive: messages whose scale was clamped (ef)
   std::uint64_t votes = 0;  // additive: (worker, coordinate) votes cast, voting methods only
   std::uint64_t agreeing_votes = 0;  // additive: those equal to the outcome
+  std::uint64_t silent_workers = 0;  // additive: workers that had nothing to say (lazy methods)
 };
 
 template <Real T>
@@ -87,17 +89,8 @@ struct AggregatorSetup {
   std::vector<double> l_worker = {};  // L_i of the problem, empty when unknown (lag-ps needs it)
 };
 
-// What the theory of a method says about its step size (3pc.md 1.4, 2.4), for minimising by plain
-// steps of the direction:
-//   gamma    = 1 / (L_- + sqrt(plus L_+^2 + plus_minus L_+-^2))
-//   gamma_PL = min{ 1 / (L_- + sqrt(2 (plus L_+^2 + plus_minus L_+-^2))), A / (2 mu) }
-struct StepTheory {
-  double a = 1;  // A and B of the three-point inequality
-  double b = 0;
-  double plus = 0;  // B / A, unless a joint analysis of all workers gives less
-  double plus_minus = 0;
-};
-// Absent: there is none for this method. Precondition: aggregator_problems is empty.
+// What the theory says about the method's step size; absent: there is none for this method.
+// Preconditions: setup.layout is given, aggregator_problems is empty.
 [[nodiscard]] std::optional<StepTheory> aggregator_theory(const Spec& canonical,
                                                           const AggregatorSetup& setup);
 
@@ -106,9 +99,17 @@ using AggregatorRegistry = Registry<Aggregator<T>, AggregatorSetup>;
 template <Real T>
 [[nodiscard]] const AggregatorRegistry<T>& aggregators();
 // What the card cannot say: combinations of parameters, promises that an inner compressor does not
-// keep. One line per problem, each with a remedy. Precondition: canonical passed Catalog::problems.
+// keep, and, where the layout is known, tensors that do not suit it. One line per problem, each
+// with a remedy. Precondition: canonical passed Catalog::problems.
 [[nodiscard]] std::vector<std::string> aggregator_problems(const Spec& canonical,
-                                                           std::uint32_t workers);
+                                                           std::uint32_t workers,
+                                                           const Layout* layout = nullptr);
+// What a method needs from its surroundings beyond gradients. Precondition: as above.
+struct AggregatorNeeds {
+  bool plain_steps = false;        // it takes x_{t+1} - x_t = -gamma_t direction for granted
+  bool worker_smoothness = false;  // AggregatorSetup::l_worker
+};
+[[nodiscard]] AggregatorNeeds aggregator_needs(const Spec& canonical, std::uint32_t workers);
 void add_aggregator_cards(Catalog& catalog);
 
 }  // namespace laconic

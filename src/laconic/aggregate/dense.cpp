@@ -200,7 +200,7 @@ std::unique_ptr<Aggregator<T>> make_dense(const Args& args, const AggregatorSetu
 template std::unique_ptr<Aggregator<float>> make_dense(const Args&, const AggregatorSetup&);
 template std::unique_ptr<Aggregator<double>> make_dense(const Args&, const AggregatorSetup&);
 
-std::vector<std::string> dense_problems(const Args& args, std::uint32_t workers) {
+std::vector<std::string> dense_problems(const Args& args, std::uint32_t workers, const Layout*) {
   std::vector<std::string> out = shards_problems(args, workers);
   if (args.text("sum") == "fast" && args.text("wire") != "native") {
     out.push_back(fmt::format(

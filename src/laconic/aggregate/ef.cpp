@@ -259,18 +259,31 @@ std::unique_ptr<Aggregator<T>> make_ef(const Args& args, const AggregatorSetup& 
   const Options options = {.two_way = args.flag("two_way"),
                            .clamp = args.real("clamp"),
                            .shards = shard_count(args, setup.workers)};
-  return std::make_unique<ErrorFeedback<T>>(setup, options,
-                                            compressors<T>().make(args.inner(), {}));
+  return std::make_unique<ErrorFeedback<T>>(
+      setup, options, compressors<T>().make(args.inner(), {.workers = setup.workers}));
 }
 template std::unique_ptr<Aggregator<float>> make_ef(const Args&, const AggregatorSetup&);
 template std::unique_ptr<Aggregator<double>> make_ef(const Args&, const AggregatorSetup&);
 
-std::vector<std::string> ef_problems(const Args& args, std::uint32_t workers) {
+std::vector<std::string> ef_problems(const Args& args, std::uint32_t workers,
+                                     const Layout* layout) {
   std::vector<std::string> out = shards_problems(args, workers);
-  const Traits traits = compressors<double>().make(args.inner(), {})->traits({1000, 1});
+  const Spec& inner = args.inner();
+  const auto problems = compressor_problems(inner, workers);
+  out.insert(out.end(), problems.begin(), problems.end());
+  if (!problems.empty()) return out;
+  constexpr Shape kExample = {1000, 1};
+  const Traits traits = compressors<double>().make(inner, {.workers = workers})->traits(kExample);
   if (!traits.alpha.has_value()) {
-    out.push_back(fmt::format("ef needs a contractive compressor; {} is not; try ef:sign",
-                              print(args.inner())));
+    out.push_back(fmt::format("ef needs a contractive compressor; {} is {}", compressor_text(inner),
+                              compressor_promise_text(inner, workers, kExample)));
+  }
+  if (!out.empty() || layout == nullptr) return out;
+  const auto compressor = compressors<double>().make(args.inner(), {.workers = workers});
+  for (const Tensor& tensor : layout->tensors()) {
+    if (const std::string misfit = compressor->misfit(tensor.shape); !misfit.empty()) {
+      out.push_back(fmt::format("tensor {}: {}", tensor.name, misfit));
+    }
   }
   return out;
 }

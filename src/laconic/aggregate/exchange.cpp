@@ -117,6 +117,7 @@ void ShardedExchange::begin(const Round& round) {
   report_.clamped_messages = 0;
   report_.votes = 0;
   report_.agreeing_votes = 0;
+  report_.silent_workers = 0;
 }
 
 wire::Message& ShardedExchange::open_uplink(std::uint32_t worker, std::size_t s, wire::Kind kind,
@@ -169,6 +170,7 @@ void ShardedExchange::deliver_uplink(wire::Kind kind, std::uint8_t mode, Communi
     for (std::size_t s = 0; s < plan_.size(); ++s) {
       std::vector<std::byte>& send =
           sends_[rank_of_worker(setup_.workers, plan_[s].owner, comm.size())];
+      wire::make_room(send, to_shard_[s].bytes.size());
       send.insert(send.end(), to_shard_[s].bytes.begin(), to_shard_[s].bytes.end());
     }
   } else {
@@ -281,6 +283,15 @@ void ShardedExchange::bad_result(std::size_t s, const Status& status) const {
                   "{}; the replicas would "
                   "drift apart, so the run ends; check the transport",
                   round_.index, s, plan_[s].begin, plan_[s].end, status.message()));
+}
+
+void ShardedExchange::bad_message(std::size_t s, std::uint32_t worker, const Status& status) const {
+  throw CommError(fmt::format(
+      "round {}: the message of worker {} for server shard {} (coordinates {} to {}) {}; the "
+      "server's memory of that worker would drift away from the worker's, so the run ends; check "
+      "the transport",
+      round_.index, worker, s, plan_[s].begin, plan_[s].end,
+      status ? std::string("is missing") : "cannot be read: " + status.message()));
 }
 
 template <Real T>

@@ -71,6 +71,8 @@ class ShardedExchange {
   // not in place of this rank's frames, and deliver_uplink throws.
   template <Real T>
   [[nodiscard]] bool finite(std::span<const WorkerGradient<T>> mine);
+  // The same for a number that the method itself cannot send.
+  void report_divergence(const Divergence& divergence) { diverged_.push_back(divergence); }
   // Collective. Delivers the frames. Throws the same DivergedError on every rank if any was
   // reported.
   void deliver_uplink(wire::Kind kind, std::uint8_t mode, Communicator& comm);
@@ -86,6 +88,9 @@ class ShardedExchange {
   [[nodiscard]] wire::Bytes result(std::size_t s) const { return results_[s]; }
   // A result whose payload cannot be decoded.
   [[noreturn]] void bad_result(std::size_t s, const Status& status) const;
+  // Where a worker's message for an owned shard is missing or cannot be decoded, and the method
+  // cannot go on without it.
+  [[noreturn]] void bad_message(std::size_t s, std::uint32_t worker, const Status& status) const;
 
   // Meters, latency and refusals; complete after deliver_downlink. The counters of the method's own
   // (votes, clamped messages) are zero at the start of the round.

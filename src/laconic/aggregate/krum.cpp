@@ -171,7 +171,7 @@ std::unique_ptr<Aggregator<T>> make_krum(const Args& args, const AggregatorSetup
 template std::unique_ptr<Aggregator<float>> make_krum(const Args&, const AggregatorSetup&);
 template std::unique_ptr<Aggregator<double>> make_krum(const Args&, const AggregatorSetup&);
 
-std::vector<std::string> krum_problems(const Args& args, std::uint32_t workers) {
+std::vector<std::string> krum_problems(const Args& args, std::uint32_t workers, const Layout*) {
   const std::int64_t f = args.integer("f");
   if (f == 0 || f + 3 <= workers) return {};
   return {fmt::format(

@@ -15,10 +15,14 @@ namespace laconic::aggregate {
   const Card& name##_card();                                                                  \
   template <Real T>                                                                           \
   std::unique_ptr<Aggregator<T>> make_##name(const Args& args, const AggregatorSetup& setup); \
-  std::vector<std::string> name##_problems(const Args& args, std::uint32_t workers);          \
+  std::vector<std::string> name##_problems(const Args& args, std::uint32_t workers,           \
+                                           const Layout* layout);                             \
   std::optional<StepTheory> name##_theory(const Args& args, const AggregatorSetup& setup);
 #include "laconic/aggregate/methods.def"
 #undef LACONIC_AGGREGATOR
+
+// What the mechanism of a mirror looks at.
+[[nodiscard]] AggregatorNeeds mirror_needs(const Args& args, std::uint32_t workers);
 
 // The parameter that all sharded aggregators share, and what it means for a run.
 [[nodiscard]] ParamCard shards_param();

@@ -22,11 +22,12 @@ void add_aggregator_cards(Catalog& catalog) {
   for (const auto& method : aggregators<float>().methods()) catalog.add(*method.card);
 }
 
-std::vector<std::string> aggregator_problems(const Spec& canonical, std::uint32_t workers) {
+std::vector<std::string> aggregator_problems(const Spec& canonical, std::uint32_t workers,
+                                             const Layout* layout) {
   const Args args(canonical);
 #define LACONIC_AGGREGATOR(method)                       \
   if (canonical.name == aggregate::method##_card().name) \
-    return aggregate::method##_problems(args, workers);
+    return aggregate::method##_problems(args, workers, layout);
 #include "laconic/aggregate/methods.def"
 #undef LACONIC_AGGREGATOR
   return {};
@@ -40,6 +41,11 @@ std::optional<StepTheory> aggregator_theory(const Spec& canonical, const Aggrega
 #include "laconic/aggregate/methods.def"
 #undef LACONIC_AGGREGATOR
   return std::nullopt;
+}
+
+AggregatorNeeds aggregator_needs(const Spec& canonical, std::uint32_t workers) {
+  if (canonical.name != aggregate::mirror_card().name) return {};
+  return aggregate::mirror_needs(Args(canonical), workers);
 }
 
 namespace aggregate {

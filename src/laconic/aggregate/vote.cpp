@@ -318,7 +318,7 @@ std::unique_ptr<Aggregator<T>> make_vote(const Args& args, const AggregatorSetup
 template std::unique_ptr<Aggregator<float>> make_vote(const Args&, const AggregatorSetup&);
 template std::unique_ptr<Aggregator<double>> make_vote(const Args&, const AggregatorSetup&);
 
-std::vector<std::string> vote_problems(const Args& args, std::uint32_t workers) {
+std::vector<std::string> vote_problems(const Args& args, std::uint32_t workers, const Layout*) {
   std::vector<std::string> out = shards_problems(args, workers);
   if (args.integer("quorum") > 0 && args.text("tie") != "zero") {
     out.push_back(fmt::format(

@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "laconic/base/registry.hpp"
 #include "laconic/rng/stream.hpp"
@@ -38,6 +39,8 @@ struct Traits {
   std::optional<Joint> joint = {};   // for the number of workers of its setup; only with unbiased
   Combine combine = Combine::kDecodeThenAdd;
   bool randomized = false;
+  // C(x) equals x on some coordinates and is 0 on all others: a composition may build on it.
+  bool selects = false;
 };
 
 // The facts of the experiment from which randomness is derived, known to sender and receiver alike.
@@ -103,5 +106,17 @@ using CompressorRegistry = Registry<Compressor<T>, CompressorSetup>;
 template <Real T>
 [[nodiscard]] const CompressorRegistry<T>& compressors();
 void add_compressor_cards(Catalog& catalog);
+
+// What the card cannot say: combinations of parameters, promises that an inner compressor does not
+// keep. One line per problem, each with a remedy. Precondition: canonical passed Catalog::problems.
+[[nodiscard]] std::vector<std::string> compressor_problems(const Spec& canonical,
+                                                           std::uint32_t workers);
+// The promise for a shape in words, with what to use where the other promise is needed:
+// "unbiased (omega=99), not contractive; try shrink:randk:k=0.01". Precondition:
+// compressor_problems is empty.
+[[nodiscard]] std::string compressor_promise_text(const Spec& canonical, std::uint32_t workers,
+                                                  Shape shape);
+// The spec without switches and choices that have their default value: what a message quotes.
+[[nodiscard]] std::string compressor_text(const Spec& canonical);
 
 }  // namespace laconic

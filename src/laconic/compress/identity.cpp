@@ -14,7 +14,12 @@ template <Real T>
 class Identity final : public Compressor<T> {
  public:
   [[nodiscard]] Traits traits(Shape) const override {
-    return {.unbiased = true, .omega = 0.0, .alpha = 1.0, .combine = Combine::kSumPayloads};
+    return {.unbiased = true,
+            .omega = 0.0,
+            .alpha = 1.0,
+            .joint = Joint{},
+            .combine = Combine::kSumPayloads,
+            .selects = true};
   }
   [[nodiscard]] std::size_t max_bytes(Shape shape) const override {
     return shape.size() * sizeof(T);
@@ -75,5 +80,7 @@ std::unique_ptr<Compressor<T>> make_identity(const Args&, const CompressorSetup&
 }
 template std::unique_ptr<Compressor<float>> make_identity(const Args&, const CompressorSetup&);
 template std::unique_ptr<Compressor<double>> make_identity(const Args&, const CompressorSetup&);
+
+std::vector<std::string> identity_problems(const Args&, std::uint32_t) { return {}; }
 
 }  // namespace laconic::compress

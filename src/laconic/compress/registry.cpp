@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The list of compressors, and what a compressor does unless it overrides it.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <type_traits>
 
@@ -49,6 +51,53 @@ rng::Stream shared_stream(const CompressContext& context) {
 
 void add_compressor_cards(Catalog& catalog) {
   for (const auto& method : compressors<float>().methods()) catalog.add(*method.card);
+}
+
+std::vector<std::string> compressor_problems(const Spec& canonical, std::uint32_t workers) {
+  const Args args(canonical);
+#define LACONIC_COMPRESSOR(method)                      \
+  if (canonical.name == compress::method##_card().name) \
+    return compress::method##_problems(args, workers);
+#include "laconic/compress/methods.def"
+#undef LACONIC_COMPRESSOR
+  return {};
+}
+
+std::string compressor_text(const Spec& canonical) {
+  Spec out = {.name = canonical.name};
+  const auto methods = compressors<double>().methods();
+  const auto method = std::find_if(methods.begin(), methods.end(), [&](const auto& candidate) {
+    return candidate.card->name == canonical.name;
+  });
+  LACONIC_EXPECTS(method != methods.end());
+  for (const Spec::Param& param : canonical.params) {
+    const auto card = std::find_if(method->card->params.begin(), method->card->params.end(),
+                                   [&](const ParamCard& c) { return c.key == param.key; });
+    const bool minor = card->type == ParamType::kFlag || card->type == ParamType::kChoice;
+    if (!param.nested.empty()) {
+      Spec::Param shown = {.key = param.key};
+      shown.nested.push_back(parse_spec(compressor_text(param.nested.front())).value_or_throw());
+      out.params.push_back(std::move(shown));
+    } else if (!minor || param.text != card->default_text) {
+      out.params.push_back(param);
+    }
+  }
+  for (const Spec& inner : canonical.inner)
+    out.inner.push_back(parse_spec(compressor_text(inner)).value_or_throw());
+  return print(out);
+}
+
+std::string compressor_promise_text(const Spec& canonical, std::uint32_t workers, Shape shape) {
+  const Traits traits = compressors<double>().make(canonical, {.workers = workers})->traits(shape);
+  const std::string unbiased =
+      traits.unbiased ? fmt::format("unbiased (omega={:.6g})", traits.omega.value_or(0)) : "";
+  const std::string contractive =
+      traits.alpha ? fmt::format("contractive (alpha={:.6g})", *traits.alpha) : "";
+  const std::string text = compressor_text(canonical);
+  if (traits.unbiased && traits.alpha) return unbiased + " and " + contractive;
+  if (traits.unbiased) return unbiased + ", not contractive; try shrink:" + text;
+  if (traits.alpha) return contractive + ", not unbiased; try randk:k=0.1";
+  return "neither unbiased nor contractive; try topk:k=0.1 or randk:k=0.1";
 }
 
 template <Real T>

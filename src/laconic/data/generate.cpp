@@ -10,56 +10,14 @@
 #include <string>
 
 #include "laconic/base/card.hpp"
-#include "laconic/base/error.hpp"
 #include "laconic/base/exact_math.hpp"
+#include "laconic/data/generate_support.hpp"
 #include "laconic/data/load.hpp"
 #include "laconic/data/shard.hpp"
 #include "laconic/rng/stream.hpp"
 
 namespace laconic::data {
 namespace {
-
-// The stream of row i of a split is {kData, worker = i, round = split, tensor = 0}; what all rows
-// share has tensors of its own.
-enum class Split : std::uint8_t { kTrain = 0, kTest = 1 };
-constexpr std::uint32_t kRowTensor = 0;
-constexpr std::uint32_t kRankingTensor = 1;
-constexpr std::uint32_t kHyperplaneTensor = 2;
-constexpr std::uint32_t kPrototypeTensor = 3;
-
-constexpr std::uint64_t kMaxEntries = std::uint64_t{1} << 31;
-
-rng::Stream row_stream(std::uint64_t seed, Split split, std::uint32_t row) {
-  return {seed,
-          {.purpose = rng::Purpose::kData,
-           .worker = row,
-           .round = static_cast<std::uint32_t>(split),
-           .tensor = kRowTensor}};
-}
-
-rng::Stream common_stream(std::uint64_t seed, std::uint32_t tensor, std::uint32_t part = 0) {
-  return {seed, {.purpose = rng::Purpose::kData, .worker = part, .round = 0, .tensor = tensor}};
-}
-
-struct Limit {
-  std::string_view method;
-  std::string_view key;
-  double min = 0;
-  double max = 1;
-};
-
-void check(double value, const Limit& limit) {
-  if (value >= limit.min && value <= limit.max) return;
-  throw ConfigError(fmt::format("{}: {}={} is not in [{}, {}]", limit.method, limit.key,
-                                shortest(value), shortest(limit.min), shortest(limit.max)));
-}
-
-void check_entries(std::string_view method, std::uint64_t rows, std::uint64_t per_row) {
-  if (rows * per_row <= kMaxEntries) return;
-  throw ConfigError(
-      fmt::format("{}: {} rows of {} entries are more than {} entries; take fewer rows", method,
-                  rows, per_row, kMaxEntries));
-}
 
 // Features of a row by a law of ranks: P(rank r) is proportional to 1 / (r + 1).
 class SparseGenerator {
@@ -266,8 +224,6 @@ class ImageGenerator {
   std::size_t pixels_;
   std::array<std::vector<double>, kImageClasses> prototypes_;
 };
-
-constexpr double kMaxRows = 1e7;
 
 }  // namespace
 

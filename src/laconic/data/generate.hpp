@@ -46,4 +46,18 @@ struct ImageOptions {
 // ConfigError if an option is out of range.
 [[nodiscard]] Dataset synthetic_images(const ImageOptions& options);
 
+// Rows c B / rank, B rank x features and c of uniform numbers in [0, 1): without noise all rows lie
+// in a space of `rank` dimensions, with values in [0, 1). Noise is normal and not cut off. The
+// class is the place of the largest element of c.
+struct LowRankOptions {
+  std::uint32_t rows = 2000;
+  std::uint32_t test_rows = 0;
+  std::uint32_t features = 64;
+  std::uint32_t rank = 4;  // from 2 to features
+  double noise = 0;
+  std::uint64_t seed = 0;
+};
+// ConfigError if an option is out of range.
+[[nodiscard]] Dataset synthetic_low_rank(const LowRankOptions& options);
+
 }  // namespace laconic::data

@@ -24,6 +24,7 @@ constexpr double kMaxAlpha = 1e6;
 // Values of StreamId::tensor: what the numbers of a class are for.
 constexpr std::uint32_t kPermutation = 0;
 constexpr std::uint32_t kProportions = 1;
+constexpr std::uint32_t kCommonPart = 2;
 
 rng::Stream stream_of(const ShardOptions& options, std::uint32_t label, std::uint32_t use) {
   return {options.seed,
@@ -107,6 +108,20 @@ Shards dirichlet(std::span<const std::uint32_t> labels, const ShardOptions& opti
   return shards;
 }
 
+Shards homogeneous(std::size_t rows, const ShardOptions& options) {
+  const std::size_t part_rows = rows / (std::size_t{options.workers} + 1);
+  Shards shards(options.workers);
+  for (std::uint32_t w = 0; w < options.workers; ++w) {
+    rng::Reader reader(rng::Stream(
+        options.seed, {.purpose = rng::Purpose::kShard, .worker = w, .tensor = kCommonPart}));
+    const bool common = reader.unit_double() < options.level;
+    shards[w].resize(part_rows);
+    const std::size_t first = common ? 0 : (std::size_t{w} + 1) * part_rows;
+    std::iota(shards[w].begin(), shards[w].end(), static_cast<std::uint32_t>(first));
+  }
+  return shards;
+}
+
 void check(std::size_t rows, const ShardOptions& options) {
   if (rows > std::numeric_limits<std::uint32_t>::max()) {
     throw ConfigError(fmt::format("sharding: {} rows are too many; the limit is 2^32 - 1", rows));
@@ -123,6 +138,17 @@ void check(std::size_t rows, const ShardOptions& options) {
                                   shortest(options.alpha), shortest(kMinAlpha),
                                   shortest(kMaxAlpha)));
   }
+  if (options.sharding != Sharding::kHomogeneous) return;
+  if (!(options.level >= 0 && options.level <= 1)) {
+    throw ConfigError(
+        fmt::format("sharding: homogeneous level={} is not in [0, 1]", shortest(options.level)));
+  }
+  if (options.workers == rows) {
+    throw ConfigError(fmt::format(
+        "sharding: homogeneous cuts {} rows into {} parts, one more than there are workers; each "
+        "needs at least one row, take fewer workers",
+        rows, rows + 1));
+  }
 }
 
 }  // namespace
@@ -137,10 +163,15 @@ std::vector<std::vector<std::uint32_t>> shard_rows(std::span<const std::uint32_t
                                                    const ShardOptions& options) {
   check(labels.size(), options);
   if (options.sharding == Sharding::kDirichlet) return dirichlet(labels, options);
+  if (options.sharding == Sharding::kHomogeneous) return homogeneous(labels.size(), options);
   std::vector<std::uint32_t> order(labels.size());
   std::iota(order.begin(), order.end(), 0U);
   if (options.sharding == Sharding::kShuffled)
     rng::permute(stream_of(options, 0, kPermutation), order);
+  if (options.sharding == Sharding::kByLabel) {
+    std::stable_sort(order.begin(), order.end(),
+                     [&](std::uint32_t a, std::uint32_t b) { return labels[a] < labels[b]; });
+  }
   return cut(order, options);
 }
 

@@ -5,6 +5,7 @@
 #include "laconic/aggregate/aggregator.hpp"
 #include "laconic/compress/compressor.hpp"
 #include "laconic/data/load.hpp"
+#include "laconic/mechanism/mechanism.hpp"
 #include "laconic/optim/optimizer.hpp"
 #include "laconic/order/order_policy.hpp"
 #include "laconic/problem/problem.hpp"
@@ -41,6 +42,24 @@ const Card kDirichlet = {
                 .min_open = true}},
     .promises = "every row in exactly one shard; no shard is empty"};
 
+const Card kByLabel = {.kind = "shard",
+                       .name = "by-label",
+                       .summary = "the rows sorted by label, cut into one block per worker",
+                       .params = {kDropRemainder},
+                       .promises = "near-equal shards of few labels; every row in at most one"};
+const Card kHomogeneous = {
+    .kind = "shard",
+    .name = "homogeneous",
+    .summary = "a part of its own for every worker, or with probability level a common one",
+    .paper = "Szlendak, Tyurin, Richtarik 2021, Perm-K (arXiv 2110.03300)",
+    .params = {{.key = "level",
+                .type = ParamType::kReal,
+                .default_text = "1",
+                .help = "probability of the common part; 1 makes all workers alike",
+                .min = 0,
+                .max = 1}},
+    .promises = "equal shards of workers + 1 parts of the file; workers may share the common one"};
+
 Catalog build() {
   Catalog catalog;
   add_problem_cards(catalog);
@@ -48,7 +67,10 @@ Catalog build() {
   catalog.add(kContiguous);
   catalog.add(kShuffled);
   catalog.add(kDirichlet);
+  catalog.add(kByLabel);
+  catalog.add(kHomogeneous);
   add_aggregator_cards(catalog);
+  add_mechanism_cards(catalog);
   add_compressor_cards(catalog);
   add_optimizer_cards(catalog);
   add_schedule_cards(catalog);

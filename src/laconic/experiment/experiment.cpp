@@ -27,9 +27,13 @@ data::ShardOptions shard_options(const Spec& shard, std::uint32_t workers, std::
   if (shard.name == "dirichlet") {
     options.sharding = data::Sharding::kDirichlet;
     options.alpha = args.real("alpha");
+  } else if (shard.name == "homogeneous") {
+    options.sharding = data::Sharding::kHomogeneous;
+    options.level = args.real("level");
   } else {
-    options.sharding =
-        shard.name == "shuffled" ? data::Sharding::kShuffled : data::Sharding::kContiguous;
+    options.sharding = shard.name == "shuffled"   ? data::Sharding::kShuffled
+                       : shard.name == "by-label" ? data::Sharding::kByLabel
+                                                  : data::Sharding::kContiguous;
     options.drop_remainder = args.flag("drop_remainder");
   }
   return options;

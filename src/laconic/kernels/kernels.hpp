@@ -57,6 +57,13 @@ void force_simd_target(const std::string& name);
   double squared_norm(std::span<const T> x);                                                       \
   template <Real T>                                                                                \
   double l1_norm(std::span<const T> x);                                                            \
+  /* sum (x_i - y_i)^2 in the canonical order, differences formed in double */                     \
+  template <Real T>                                                                                \
+  double squared_distance(std::span<const T> x, std::span<const T> y);                             \
+  /* out_i = x_i - h_i, formed in double and rounded once to T; returns sum out_i^2 in the         \
+   * canonical order. Not finite when an x_i is not finite. */                                     \
+  template <Real T>                                                                                \
+  double residual(std::span<const T> x, std::span<const double> h, std::span<T> out);              \
   /* max |x_i|; 0 for an empty span. Precondition: all finite. */                                  \
   template <Real T>                                                                                \
   T absmax(std::span<const T> x);                                                                  \
@@ -67,6 +74,10 @@ void force_simd_target(const std::string& name);
    * once to T */                                                                                  \
   template <Real T>                                                                                \
   void mean_rows(std::span<const T* const> rows, double scale, std::span<T> y);                    \
+  /* y = (a tridiag(-1, 2, -1) + c I) x: y_i = a ((2 x_i - x_(i-1)) - x_(i+1)) + c x_i, 0 beyond   \
+   * the ends; every operation in double, the result rounded once to T */                          \
+  template <Real T>                                                                                \
+  void tridiagonal(double a, double c, std::span<const T> x, std::span<T> y);                      \
                                                                                                    \
   /* signs: bit = x_i < 0. Precondition: signs.size() == words_for(x.size()). */                   \
   template <Real T>                                                                                \
@@ -98,7 +109,13 @@ void force_simd_target(const std::string& name);
      finite. */                                                                                    \
   template <Real T>                                                                                \
   float error_feedback_pack_signs(std::span<const T> g, T r, std::span<T> e,                       \
-                                  std::span<std::uint64_t> signs);
+                                  std::span<std::uint64_t> signs);                                 \
+                                                                                                   \
+  /* The indices.size() numbers of largest magnitude, in increasing order of the index. Among      \
+     equal magnitudes the lower index comes first; +0 and -0 are equal. Preconditions: all finite, \
+     no more indices than numbers, at most 2^32 numbers. */                                        \
+  template <Real T>                                                                                \
+  void select_top_k(std::span<const T> x, std::span<std::uint32_t> indices);
 
 // Majority vote over sign planes of equal length (signsgd.md 2.7), counted bit-sliced.
 //   negative: 1 where more than half of the voters say negative; tie: 1 where exactly half do (only
@@ -166,7 +183,56 @@ void gemm_tn(GemmShape shape, std::span<const T> a, std::span<const T> b, std::s
 // c (m x n) += a b^T with a (m x k), b (n x k)
 template <Real T>
 void gemm_nt(GemmShape shape, std::span<const T> a, std::span<const T> b, std::span<T> c);
+// A sparse matrix for products whose every output is a chain of its own, in the order in which its
+// entries are stored. Rows come in slices of kSliceRows; slice s has steps steps[s] .. steps[s + 1]
+// - 1, and step t holds one entry of each of its rows: columns (and values) kSliceRows t + lane.
+// Rows with fewer entries than their slice has steps end with entries that add 0: their column is
+// one where x is 0. No values: all entries are 1. Index is std::uint16_t or std::uint32_t.
+inline constexpr std::size_t kSliceRows = 8;
+template <class Index>
+struct SlicedMatrix {
+  std::span<const std::size_t> steps = {};  // one element more than there are slices
+  std::span<const Index> columns = {};
+  std::span<const double> values = {};
+};
+// y_r = sum over the entries of row r of value * x[column], product and sum rounded one after the
+// other, from 0; kSliceRows elements of y per slice. Preconditions: the sizes fit each other
+// (checked) and every column is below x.size() (not checked).
+template <class Index>
+void sliced_product(const SlicedMatrix<Index>& a, std::span<const double> x, std::span<double> y);
+// A sparse matrix in compressed rows: row i has the entries offsets[i] .. offsets[i + 1] - 1.
+struct CompressedRows {
+  std::span<const std::uint64_t> offsets = {};  // one element more than there are rows
+  std::span<const std::uint32_t> columns = {};
+  std::span<const double> values = {};
+};
+// Products of the given rows of a sparse matrix with dense matrices of `width` columns, row-major,
+// product and sum rounded one after the other. Preconditions: every row exists (checked) and row
+// `column` of the dense matrix exists for every entry (not checked).
+//   sparse_nn: row r of c = sum over the entries of row rows[r] of value * row `column` of b, from
+//   0,
+//              in order of the entries
+//   sparse_tn: row `column` of c += value * row r of b, for every entry of row rows[r], in order of
+//   r
+void sparse_nn(const CompressedRows& a, std::span<const std::uint32_t> rows, std::size_t width,
+               std::span<const double> b, std::span<double> c);
+void sparse_tn(const CompressedRows& a, std::span<const std::uint32_t> rows, std::size_t width,
+               std::span<const double> b, std::span<double> c);
+// With signs s_i = +-1 of the labels: x_i = -s_i exact::sigmoid(-s_i x_i), the slope of the
+// logistic loss at the score x_i, and x_i = exact::softplus(-s_i x_i), the loss; the same bits as
+// those functions (for NaN: NaN).
+void logistic_slopes(std::span<const double> signs, std::span<double> x);
+void logistic_losses(std::span<const double> signs, std::span<double> x);
+
 namespace reference {
+template <class Index>
+void sliced_product(const SlicedMatrix<Index>& a, std::span<const double> x, std::span<double> y);
+void sparse_nn(const CompressedRows& a, std::span<const std::uint32_t> rows, std::size_t width,
+               std::span<const double> b, std::span<double> c);
+void sparse_tn(const CompressedRows& a, std::span<const std::uint32_t> rows, std::size_t width,
+               std::span<const double> b, std::span<double> c);
+void logistic_slopes(std::span<const double> signs, std::span<double> x);
+void logistic_losses(std::span<const double> signs, std::span<double> x);
 void majority(std::span<const std::uint64_t* const> voters, std::size_t bits, VotePlanes out);
 void masked_majority(const MaskedVote& vote, std::size_t bits, VotePlanes out);
 void count_votes(std::span<const std::uint64_t* const> voters, std::size_t bits,

@@ -2,11 +2,15 @@
 // The scalar truth: every kernel as the plainest loop that has the promised order of operations.
 // The SIMD versions are tested against these bit for bit; nothing else should call them where speed
 // counts.
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
+#include <numeric>
+#include <vector>
 
 #include "laconic/base/assert.hpp"
+#include "laconic/base/exact_math.hpp"
 #include "laconic/kernels/kernels.hpp"
 
 namespace laconic::kernels::reference {
@@ -92,6 +96,24 @@ double squared_norm(std::span<const T> x) {
 }
 
 template <Real T>
+double squared_distance(std::span<const T> x, std::span<const T> y) {
+  LACONIC_EXPECTS(x.size() == y.size());
+  return reduce(x.size(), [&](std::size_t i) {
+    const double difference = static_cast<double>(x[i]) - static_cast<double>(y[i]);
+    return difference * difference;
+  });
+}
+
+template <Real T>
+double residual(std::span<const T> x, std::span<const double> h, std::span<T> out) {
+  LACONIC_EXPECTS(x.size() == h.size() && x.size() == out.size());
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    out[i] = static_cast<T>(static_cast<double>(x[i]) - h[i]);
+  }
+  return squared_norm(std::span<const T>(out));
+}
+
+template <Real T>
 double l1_norm(std::span<const T> x) {
   return reduce(x.size(), [&](std::size_t i) { return std::abs(static_cast<double>(x[i])); });
 }
@@ -117,6 +139,17 @@ void mean_rows(std::span<const T* const> rows, double scale, std::span<T> y) {
     double total = 0;
     for (const T* row : rows) total += static_cast<double>(row[i]);
     y[i] = static_cast<T>(total * scale);
+  }
+}
+
+template <Real T>
+void tridiagonal(double a, double c, std::span<const T> x, std::span<T> y) {
+  LACONIC_EXPECTS(x.size() == y.size());
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double left = i > 0 ? static_cast<double>(x[i - 1]) : 0.0;
+    const double right = i + 1 < x.size() ? static_cast<double>(x[i + 1]) : 0.0;
+    const double middle = static_cast<double>(x[i]);
+    y[i] = static_cast<T>(a * (2 * middle - left - right) + c * middle);
   }
 }
 
@@ -179,6 +212,18 @@ float error_feedback_pack_signs(std::span<const T> g, T r, std::span<T> e,
   const auto scale = static_cast<float>(l1_norm(p) / static_cast<double>(e.size()));
   for (T& value : e) value = value - (value < 0 ? -static_cast<T>(scale) : static_cast<T>(scale));
   return scale;
+}
+
+template <Real T>
+void select_top_k(std::span<const T> x, std::span<std::uint32_t> indices) {
+  LACONIC_EXPECTS(indices.size() <= x.size());
+  std::vector<std::uint32_t> order(x.size());
+  std::iota(order.begin(), order.end(), 0U);
+  std::stable_sort(order.begin(), order.end(), [x](std::uint32_t a, std::uint32_t b) {
+    return std::abs(x[a]) > std::abs(x[b]);
+  });
+  std::copy_n(order.begin(), indices.size(), indices.begin());
+  std::sort(indices.begin(), indices.end());
 }
 
 void majority(std::span<const std::uint64_t* const> voters, std::size_t bits, VotePlanes out) {
@@ -340,10 +385,13 @@ void gemm_nt(GemmShape shape, std::span<const T> a, std::span<const T> b, std::s
   template double sum(std::span<const T>);                                                \
   template double dot(std::span<const T>, std::span<const T>);                            \
   template double squared_norm(std::span<const T>);                                       \
+  template double squared_distance(std::span<const T>, std::span<const T>);               \
+  template double residual(std::span<const T>, std::span<const double>, std::span<T>);    \
   template double l1_norm(std::span<const T>);                                            \
   template T absmax(std::span<const T>);                                                  \
   template bool all_finite(std::span<const T>);                                           \
   template void mean_rows(std::span<const T* const>, double, std::span<T>);               \
+  template void tridiagonal(double, double, std::span<const T>, std::span<T>);            \
   template void pack_signs(std::span<const T>, std::span<std::uint64_t>);                 \
   template void pack_signs_and_mask(std::span<const T>, std::span<std::uint64_t>,         \
                                     std::span<std::uint64_t>);                            \
@@ -355,11 +403,70 @@ void gemm_nt(GemmShape shape, std::span<const T> a, std::span<const T> b, std::s
                                     std::span<std::uint64_t>);                            \
   template float error_feedback_pack_signs(std::span<const T>, T, std::span<T>,           \
                                            std::span<std::uint64_t>);                     \
+  template void select_top_k(std::span<const T>, std::span<std::uint32_t>);               \
   template void gemm_nn(GemmShape, std::span<const T>, std::span<const T>, std::span<T>); \
   template void gemm_tn(GemmShape, std::span<const T>, std::span<const T>, std::span<T>); \
   template void gemm_nt(GemmShape, std::span<const T>, std::span<const T>, std::span<T>)
 LACONIC_INSTANTIATE(float);
 LACONIC_INSTANTIATE(double);
 #undef LACONIC_INSTANTIATE
+
+template <class Index>
+void sliced_product(const SlicedMatrix<Index>& a, std::span<const double> x, std::span<double> y) {
+  LACONIC_EXPECTS(y.size() == (a.steps.size() - 1) * kSliceRows);
+  for (std::size_t s = 0; s + 1 < a.steps.size(); ++s) {
+    for (std::size_t lane = 0; lane < kSliceRows; ++lane) {
+      double sum = 0;
+      for (std::size_t step = a.steps[s]; step < a.steps[s + 1]; ++step) {
+        const std::size_t entry = step * kSliceRows + lane;
+        const double factor = x[a.columns[entry]];
+        sum += a.values.empty() ? factor : a.values[entry] * factor;
+      }
+      y[s * kSliceRows + lane] = sum;
+    }
+  }
+}
+template void sliced_product(const SlicedMatrix<std::uint16_t>&, std::span<const double>,
+                             std::span<double>);
+template void sliced_product(const SlicedMatrix<std::uint32_t>&, std::span<const double>,
+                             std::span<double>);
+
+void sparse_nn(const CompressedRows& a, std::span<const std::uint32_t> rows, std::size_t width,
+               std::span<const double> b, std::span<double> c) {
+  LACONIC_EXPECTS(c.size() == rows.size() * width);
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    for (std::size_t j = 0; j < width; ++j) {
+      double sum = 0;
+      for (std::uint64_t e = a.offsets[rows[r]]; e < a.offsets[rows[r] + 1]; ++e) {
+        const double product = a.values[e] * b[a.columns[e] * width + j];
+        sum = sum + product;
+      }
+      c[r * width + j] = sum;
+    }
+  }
+}
+
+void sparse_tn(const CompressedRows& a, std::span<const std::uint32_t> rows, std::size_t width,
+               std::span<const double> b, std::span<double> c) {
+  LACONIC_EXPECTS(b.size() == rows.size() * width);
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    for (std::uint64_t e = a.offsets[rows[r]]; e < a.offsets[rows[r] + 1]; ++e) {
+      for (std::size_t j = 0; j < width; ++j) {
+        const double product = a.values[e] * b[r * width + j];
+        c[a.columns[e] * width + j] = c[a.columns[e] * width + j] + product;
+      }
+    }
+  }
+}
+
+void logistic_slopes(std::span<const double> signs, std::span<double> x) {
+  LACONIC_EXPECTS(signs.size() == x.size());
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = -signs[i] * exact::sigmoid(-signs[i] * x[i]);
+}
+
+void logistic_losses(std::span<const double> signs, std::span<double> x) {
+  LACONIC_EXPECTS(signs.size() == x.size());
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = exact::softplus(-signs[i] * x[i]);
+}
 
 }  // namespace laconic::kernels::reference

@@ -49,7 +49,11 @@ HWY_INLINE Wide load_wide(const float* p) {
 }
 HWY_INLINE Wide load_wide(const double* p) { return hn::LoadU(WideTag(), p); }
 HWY_INLINE void store_narrow(Wide v, float* p) {
-  hn::StoreU(hn::DemoteTo(NarrowTag(), v), NarrowTag(), p);
+  if constexpr (kWideLanes == 1) {
+    *p = static_cast<float>(hn::GetLane(v));  // DemoteTo of the scalar target has no infinities
+  } else {
+    hn::StoreU(hn::DemoteTo(NarrowTag(), v), NarrowTag(), p);
+  }
 }
 HWY_INLINE void store_narrow(Wide v, double* p) { hn::StoreU(v, WideTag(), p); }
 

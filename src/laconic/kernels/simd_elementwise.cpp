@@ -110,13 +110,40 @@ void mean_rows(const T* const* rows, std::size_t row_count, double scale, T* y, 
   }
 }
 
+// Element i at an end of x, where a neighbour is missing.
+template <class T>
+void tridiagonal_end(double a, double c, const T* x, T* y, std::size_t i, std::size_t size) {
+  const double left = i > 0 ? static_cast<double>(x[i - 1]) : 0.0;
+  const double right = i + 1 < size ? static_cast<double>(x[i + 1]) : 0.0;
+  const double middle = static_cast<double>(x[i]);
+  y[i] = static_cast<T>(a * (2 * middle - left - right) + c * middle);
+}
+
+template <class T>
+void tridiagonal(double a, double c, const T* x, T* y, std::size_t size) {
+  const WideTag d;
+  const Wide va = hn::Set(d, a);
+  const Wide vc = hn::Set(d, c);
+  if (size == 0) return;
+  tridiagonal_end(a, c, x, y, 0, size);
+  std::size_t i = 1;
+  for (; i + kWideLanes < size; i += kWideLanes) {  // all of them have a right neighbour
+    const Wide middle = load_wide(x + i);
+    const Wide bend =
+        hn::Sub(hn::Sub(hn::Add(middle, middle), load_wide(x + i - 1)), load_wide(x + i + 1));
+    store_narrow(hn::Add(hn::Mul(va, bend), hn::Mul(vc, middle)), y + i);
+  }
+  for (; i < size; ++i) tridiagonal_end(a, c, x, y, i, size);
+}
+
 template <class T>
 constexpr detail::ElementwiseTable<T> make_elementwise_table() {
   return {.axpy = axpy<T>,
           .scale = scale<T>,
           .add = add<T>,
           .axpby = axpby<T>,
-          .mean_rows = mean_rows<T>};
+          .mean_rows = mean_rows<T>,
+          .tridiagonal = tridiagonal<T>};
 }
 
 detail::ElementwiseTable<float> elementwise_f32() { return make_elementwise_table<float>(); }
@@ -172,12 +199,19 @@ void mean_rows(std::span<const T* const> rows, double scale, std::span<T> y) {
   table<T>().mean_rows(rows.data(), rows.size(), scale, y.data(), y.size());
 }
 
-#define LACONIC_INSTANTIATE(T)                                 \
-  template void axpy(T, std::span<const T>, std::span<T>);     \
-  template void scale(T, std::span<T>);                        \
-  template void add(std::span<const T>, std::span<T>);         \
-  template void axpby(T, std::span<const T>, T, std::span<T>); \
-  template void mean_rows(std::span<const T* const>, double, std::span<T>)
+template <Real T>
+void tridiagonal(double a, double c, std::span<const T> x, std::span<T> y) {
+  LACONIC_EXPECTS(x.size() == y.size());
+  table<T>().tridiagonal(a, c, x.data(), y.data(), y.size());
+}
+
+#define LACONIC_INSTANTIATE(T)                                              \
+  template void axpy(T, std::span<const T>, std::span<T>);                  \
+  template void scale(T, std::span<T>);                                     \
+  template void add(std::span<const T>, std::span<T>);                      \
+  template void axpby(T, std::span<const T>, T, std::span<T>);              \
+  template void mean_rows(std::span<const T* const>, double, std::span<T>); \
+  template void tridiagonal(double, double, std::span<const T>, std::span<T>)
 LACONIC_INSTANTIATE(float);
 LACONIC_INSTANTIATE(double);
 #undef LACONIC_INSTANTIATE

@@ -68,6 +68,45 @@ struct Square {
 };
 
 template <class T>
+struct SquaredDifference {
+  const T* x;
+  const T* y;
+  HWY_INLINE void prefetch_block(std::size_t i) const {
+    prefetch(x + i, kSumLanes * sizeof(T));
+    prefetch(y + i, kSumLanes * sizeof(T));
+  }
+  HWY_INLINE Wide vector(std::size_t i) const {
+    const Wide v = hn::Sub(load_wide(x + i), load_wide(y + i));
+    return hn::Mul(v, v);
+  }
+  HWY_INLINE double scalar(std::size_t i) const {
+    const double v = static_cast<double>(x[i]) - static_cast<double>(y[i]);
+    return v * v;
+  }
+};
+
+// Writes the difference, rounded to T, and yields its square.
+template <class T>
+struct StoredResidual {
+  const T* x;
+  const double* h;
+  T* out;
+  HWY_INLINE void prefetch_block(std::size_t i) const {
+    prefetch(x + i, kSumLanes * sizeof(T));
+    prefetch(h + i, kSumLanes * sizeof(double));
+  }
+  HWY_INLINE Wide vector(std::size_t i) const {
+    store_narrow(hn::Sub(load_wide(x + i), load_wide(h + i)), out + i);
+    const Wide rounded = load_wide(out + i);
+    return hn::Mul(rounded, rounded);
+  }
+  HWY_INLINE double scalar(std::size_t i) const {
+    out[i] = static_cast<T>(static_cast<double>(x[i]) - h[i]);
+    return static_cast<double>(out[i]) * static_cast<double>(out[i]);
+  }
+};
+
+template <class T>
 double sum(const T* x, std::size_t size) {
   return canonical_sum(Value<T>{x}, size);
 }
@@ -78,6 +117,14 @@ double dot(const T* x, const T* y, std::size_t size) {
 template <class T>
 double squared_norm(const T* x, std::size_t size) {
   return canonical_sum(Square<T>{x}, size);
+}
+template <class T>
+double squared_distance(const T* x, const T* y, std::size_t size) {
+  return canonical_sum(SquaredDifference<T>{x, y}, size);
+}
+template <class T>
+double residual(const T* x, const double* h, T* out, std::size_t size) {
+  return canonical_sum(StoredResidual<T>{x, h, out}, size);
 }
 template <class T>
 double l1_norm(const T* x, std::size_t size) {
@@ -135,6 +182,8 @@ constexpr detail::ReduceTable<T> make_reduce_table() {
   return {.sum = sum<T>,
           .dot = dot<T>,
           .squared_norm = squared_norm<T>,
+          .squared_distance = squared_distance<T>,
+          .residual = residual<T>,
           .l1_norm = l1_norm<T>,
           .absmax = absmax<T>,
           .all_finite = all_finite<T>};
@@ -182,6 +231,18 @@ double squared_norm(std::span<const T> x) {
 }
 
 template <Real T>
+double squared_distance(std::span<const T> x, std::span<const T> y) {
+  LACONIC_EXPECTS(x.size() == y.size());
+  return table<T>().squared_distance(x.data(), y.data(), x.size());
+}
+
+template <Real T>
+double residual(std::span<const T> x, std::span<const double> h, std::span<T> out) {
+  LACONIC_EXPECTS(x.size() == h.size() && x.size() == out.size());
+  return table<T>().residual(x.data(), h.data(), out.data(), x.size());
+}
+
+template <Real T>
 double l1_norm(std::span<const T> x) {
   return table<T>().l1_norm(x.data(), x.size());
 }
@@ -196,12 +257,14 @@ bool all_finite(std::span<const T> x) {
   return table<T>().all_finite(x.data(), x.size());
 }
 
-#define LACONIC_INSTANTIATE(T)                                 \
-  template double sum(std::span<const T>);                     \
-  template double dot(std::span<const T>, std::span<const T>); \
-  template double squared_norm(std::span<const T>);            \
-  template double l1_norm(std::span<const T>);                 \
-  template T absmax(std::span<const T>);                       \
+#define LACONIC_INSTANTIATE(T)                                                         \
+  template double sum(std::span<const T>);                                             \
+  template double dot(std::span<const T>, std::span<const T>);                         \
+  template double squared_norm(std::span<const T>);                                    \
+  template double squared_distance(std::span<const T>, std::span<const T>);            \
+  template double residual(std::span<const T>, std::span<const double>, std::span<T>); \
+  template double l1_norm(std::span<const T>);                                         \
+  template T absmax(std::span<const T>);                                               \
   template bool all_finite(std::span<const T>)
 LACONIC_INSTANTIATE(float);
 LACONIC_INSTANTIATE(double);

@@ -19,6 +19,7 @@ struct ElementwiseTable {
   void (*axpby)(T a, const T* x, T b, T* y, std::size_t size) = nullptr;
   void (*mean_rows)(const T* const* rows, std::size_t row_count, double scale, T* y,
                     std::size_t size) = nullptr;
+  void (*tridiagonal)(double a, double c, const T* x, T* y, std::size_t size) = nullptr;
 };
 
 template <Real T>
@@ -26,6 +27,8 @@ struct ReduceTable {
   double (*sum)(const T* x, std::size_t size) = nullptr;
   double (*dot)(const T* x, const T* y, std::size_t size) = nullptr;
   double (*squared_norm)(const T* x, std::size_t size) = nullptr;
+  double (*squared_distance)(const T* x, const T* y, std::size_t size) = nullptr;
+  double (*residual)(const T* x, const double* h, T* out, std::size_t size) = nullptr;
   double (*l1_norm)(const T* x, std::size_t size) = nullptr;
   T (*absmax)(const T* x, std::size_t size) = nullptr;
   bool (*all_finite)(const T* x, std::size_t size) = nullptr;
@@ -44,6 +47,29 @@ struct SignTable {
                         std::uint64_t* signs) = nullptr;
   float (*error_feedback_pack)(const T* g, T r, T* e, std::size_t size,
                                std::uint64_t* signs) = nullptr;
+};
+
+// Elements found by a scan: their magnitudes and indices, in increasing order of the index.
+template <Real T>
+struct Found {
+  T* magnitudes = nullptr;
+  std::uint32_t* indices = nullptr;
+  std::size_t count = 0;
+  std::size_t capacity = 0;
+};
+
+inline constexpr std::size_t kStripes = 64;
+
+template <Real T>
+struct SelectTable {
+  // Appends the elements from `begin` on whose magnitude is at least `threshold`. Stops early when
+  // fewer than 64 more would fit. Returns where it stopped.
+  std::size_t (*scan)(const T* x, std::size_t begin, std::size_t size, T threshold,
+                      Found<T>& found) = nullptr;
+  // maxima[j] = largest magnitude among the elements i with i mod kStripes == j.
+  void (*stripe_maxima)(const T* x, std::size_t size, T* maxima) = nullptr;
+  // The first index of the largest magnitude. size > 0.
+  std::uint32_t (*argmax)(const T* x, std::size_t size) = nullptr;
 };
 
 struct MaskedPlanes {
@@ -79,6 +105,29 @@ struct GemmTable {
   void (*nn)(GemmShape shape, const T* a, const T* b, T* c) = nullptr;
   void (*tn)(GemmShape shape, const T* a, const T* b, T* c) = nullptr;
   void (*nt)(GemmShape shape, const T* a, const T* b, T* c) = nullptr;
+};
+
+struct RowPointers {  // of CompressedRows
+  const std::uint64_t* offsets = nullptr;
+  const std::uint32_t* columns = nullptr;
+  const double* values = nullptr;
+};
+
+// x_size is not passed: columns are below it by precondition. values may be null: all are 1.
+struct SparseTable {
+  void (*product16)(const std::size_t* steps, std::size_t slices, const std::uint16_t* columns,
+                    const double* values, const double* x, double* y) = nullptr;
+  void (*product32)(const std::size_t* steps, std::size_t slices, const std::uint32_t* columns,
+                    const double* values, const double* x, double* y) = nullptr;
+  void (*nn)(RowPointers a, const std::uint32_t* rows, std::size_t row_count, std::size_t width,
+             const double* b, double* c) = nullptr;
+  void (*tn)(RowPointers a, const std::uint32_t* rows, std::size_t row_count, std::size_t width,
+             const double* b, double* c) = nullptr;
+};
+
+struct LogisticTable {
+  void (*slopes)(const double* signs, double* x, std::size_t size) = nullptr;
+  void (*losses)(const double* signs, double* x, std::size_t size) = nullptr;
 };
 
 }  // namespace laconic::kernels::detail

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Heavy-ball and Nesterov momentum of the common direction: v <- beta v + (1 - dampening) u, then
 // x <- x - eta v, or with nesterov=true x <- x - eta (u + beta v).
+//
+// EF21-HB (3pc.md section 4) is momentum:beta=ETA over the aggregator ef21: its x <- x - gamma v,
+// v <- eta v + g with v = g at the start takes the same steps, the new v being formed when g
+// arrives and not after the step before.
 #include <algorithm>
 
 #include "laconic/kernels/kernels.hpp"
@@ -17,7 +21,7 @@ const Card kCard{.kind = "optimizer",
                  .params = with_decay_params({{.key = "beta",
                                                .type = ParamType::kReal,
                                                .default_text = "0.9",
-                                               .help = "the share of v that is kept",
+                                               .help = "the share of v that is kept; EF21-HB's eta",
                                                .min = 0,
                                                .max = 1,
                                                .max_open = true},

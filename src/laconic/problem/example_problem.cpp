@@ -33,13 +33,9 @@ std::uint32_t ExampleProblem<T>::units(std::uint32_t worker) const {
 }
 
 template <Real T>
-void ExampleProblem<T>::mean_gradient(const RowSet& rows, std::span<const T> x, std::span<T> g,
-                                      ProblemScratch<T>& scratch) const {
-  LACONIC_EXPECTS(x.size() == layout_.size());
-  LACONIC_EXPECTS(g.size() == layout_.size());
-  const std::span<double> sums = scratch.sums.take(x.size());
-  gradient_sums(rows, x, sums, scratch);
-  const double share = 1 / static_cast<double>(rows.size());
+void ExampleProblem<T>::set_mean_gradient(std::span<const double> sums, std::size_t rows,
+                                          std::span<const T> x, std::span<T> g) const {
+  const double share = 1 / static_cast<double>(rows);
   const auto set = [&](const Tensor& tensor, auto slope) {
     const std::size_t end = tensor.offset + tensor.shape.size();
     for (std::size_t j = tensor.offset; j < end; ++j) {
@@ -63,20 +59,28 @@ void ExampleProblem<T>::batch_gradient(std::uint32_t worker, std::span<const std
                                        ProblemScratch<T>& scratch) const {
   LACONIC_EXPECTS(worker < shards_.size());
   LACONIC_EXPECTS(!units.empty());
-  mean_gradient(RowSet(shards_[worker], units), x, g, scratch);
+  LACONIC_EXPECTS(x.size() == layout_.size() && g.size() == layout_.size());
+  const std::span<double> sums = scratch.sums.take(x.size());
+  gradient_sums(RowSet(shards_[worker], units), x, sums, scratch);
+  set_mean_gradient(sums, units.size(), x, g);
 }
 
 template <Real T>
 void ExampleProblem<T>::full_gradient(std::uint32_t worker, std::span<const T> x, std::span<T> g,
                                       ProblemScratch<T>& scratch) const {
   LACONIC_EXPECTS(worker < shards_.size());
-  mean_gradient(RowSet(shards_[worker]), x, g, scratch);
+  LACONIC_EXPECTS(x.size() == layout_.size() && g.size() == layout_.size());
+  const std::span<double> sums = scratch.sums.take(x.size());
+  shard_gradient_sums(worker, x, sums, scratch);
+  set_mean_gradient(sums, shards_[worker].size(), x, g);
 }
 
 template <Real T>
 double ExampleProblem<T>::loss(std::uint32_t worker, std::span<const T> x,
                                ProblemScratch<T>& scratch) const {
-  const Counts sums = train_counts(worker, x, scratch);
+  LACONIC_EXPECTS(worker < shards_.size());
+  LACONIC_EXPECTS(x.size() == layout_.size());
+  const Counts sums = shard_counts(worker, x, scratch);
   double penalty = 0;
   for (const Tensor& tensor : layout_.tensors()) {
     if (tensor.role == Role::kBias) continue;
@@ -92,7 +96,7 @@ Counts ExampleProblem<T>::train_counts(std::uint32_t worker, std::span<const T> 
                                        ProblemScratch<T>& scratch) const {
   LACONIC_EXPECTS(worker < shards_.size());
   LACONIC_EXPECTS(x.size() == layout_.size());
-  return counts(RowSet(shards_[worker]), x, scratch);
+  return has_accuracy() ? shard_counts(worker, x, scratch) : Counts{};
 }
 
 template <Real T>
@@ -100,6 +104,7 @@ Counts ExampleProblem<T>::test_counts(std::uint32_t worker, std::span<const T> x
                                       ProblemScratch<T>& scratch) const {
   LACONIC_EXPECTS(worker < shards_.size());
   LACONIC_EXPECTS(x.size() == layout_.size());
+  if (!has_accuracy()) return {};
   const data::Blocks blocks{.rows = dataset_->test.size(), .workers = workers()};
   const std::size_t first = blocks.begin(worker);
   return counts(RowSet(first, blocks.begin(worker + 1) - first), x, scratch);

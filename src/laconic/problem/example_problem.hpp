@@ -89,8 +89,20 @@ class ExampleProblem : public Problem<T> {
   // sums (overwritten, layout().size() elements) = sum over the rows of the gradient of their loss.
   virtual void gradient_sums(const RowSet& rows, std::span<const T> x, std::span<double> sums,
                              ProblemScratch<T>& scratch) const = 0;
+  // The same over all rows of a worker's shard, bit for bit; overridden where there is a faster
+  // way.
+  virtual void shard_gradient_sums(std::uint32_t worker, std::span<const T> x,
+                                   std::span<double> sums, ProblemScratch<T>& scratch) const {
+    gradient_sums(RowSet(shards_[worker]), x, sums, scratch);
+  }
+  [[nodiscard]] virtual Counts shard_counts(std::uint32_t worker, std::span<const T> x,
+                                            ProblemScratch<T>& scratch) const {
+    return counts(RowSet(shards_[worker]), x, scratch);
+  }
   [[nodiscard]] virtual Counts counts(const RowSet& rows, std::span<const T> x,
                                       ProblemScratch<T>& scratch) const = 0;
+  // Without accuracy the problem's train_counts and test_counts are empty.
+  [[nodiscard]] virtual bool has_accuracy() const { return true; }
   [[nodiscard]] virtual Constants compute_constants() const = 0;
   [[nodiscard]] virtual std::string model_name() const = 0;  // "logistic regression"
 
@@ -108,8 +120,9 @@ class ExampleProblem : public Problem<T> {
   [[nodiscard]] const Regulariser& regulariser() const { return regulariser_; }
 
  private:
-  void mean_gradient(const RowSet& rows, std::span<const T> x, std::span<T> g,
-                     ProblemScratch<T>& scratch) const;
+  // g = sums / rows + the regulariser's gradient.
+  void set_mean_gradient(std::span<const double> sums, std::size_t rows, std::span<const T> x,
+                         std::span<T> g) const;
 
   const data::Dataset* dataset_;
   std::vector<std::vector<std::uint32_t>> shards_;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "laconic/base/exact_math.hpp"
+#include "laconic/kernels/kernels.hpp"
 #include "laconic/problem/methods.hpp"
 #include "laconic/problem/synthetic_problem.hpp"
 #include "laconic/rng/stream.hpp"
@@ -91,7 +92,7 @@ class Quadratic final : public SyntheticProblem<T> {
                      ProblemScratch<T>& /*scratch*/) const override {
     this->check(worker, x, g);
     const WorkerTerm& term = terms_[worker];
-    for (std::size_t j = 0; j < x.size(); ++j) g[j] = static_cast<T>(product(term, x, j));
+    kernels::tridiagonal(term.stiffness, shift_, x, g);
     g[0] = static_cast<T>(product(term, x, 0) - term.pull);
   }
 

@@ -18,6 +18,11 @@ void append(std::vector<std::byte>& out, const T* values, std::size_t count) {
 
 }  // namespace
 
+void make_room(std::vector<std::byte>& out, std::size_t bytes) {
+  const std::size_t needed = out.size() + bytes;
+  if (out.capacity() < needed) out.reserve(2 * needed);
+}
+
 void WireWriter::u8(std::uint8_t value) { append(out_, &value, 1); }
 void WireWriter::u16(std::uint16_t value) { append(out_, &value, 1); }
 void WireWriter::u32(std::uint32_t value) { append(out_, &value, 1); }

@@ -18,6 +18,11 @@ static_assert(std::endian::native == std::endian::little, "laconic runs on littl
 
 using Bytes = std::span<const std::byte>;
 
+// Makes sure that so many more bytes can be appended without allocating. Some messages differ in
+// length from round to round; what is allocated is twice what is needed, which spares later rounds
+// an allocation.
+void make_room(std::vector<std::byte>& out, std::size_t bytes);
+
 // Appends to a byte vector that the caller owns and reuses.
 class WireWriter {
  public:

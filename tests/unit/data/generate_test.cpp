@@ -12,6 +12,7 @@
 #include "laconic/data/checksum.hpp"
 #include "laconic/data/shard.hpp"
 #include "laconic/rng/stream.hpp"
+#include "tests/oracle/problem_oracle.hpp"
 #include "tests/unit/data/support.hpp"
 
 namespace laconic::data {
@@ -284,6 +285,59 @@ TEST(SyntheticImages, RefusesOptionsOutOfRange) {
             "synthetic-images: side=6 is not in [7, 256]");
   EXPECT_EQ(error_of<ConfigError>([] { (void)synthetic_images({.noise = -1}); }),
             "synthetic-images: noise=-1 is not in [0, 10]");
+}
+
+TEST(SyntheticLowRank, GivesTheSameBitsOnEveryMachine) {
+  EXPECT_EQ(fingerprint(synthetic_low_rank({.rows = 100, .test_rows = 20, .seed = 1})),
+            "7a0d9ba8c5dcdf40");
+  EXPECT_EQ(fingerprint(synthetic_low_rank(
+                {.rows = 50, .features = 30, .rank = 7, .noise = 0.1, .seed = 2})),
+            "77f3aa849610b754");
+}
+
+oracle::Vector gram_eigenvalues(const Dataset& data) {
+  const auto& rows = std::get<DenseRows>(data.train.rows);
+  oracle::Matrix gram(rows.features, oracle::Vector(rows.features));
+  for (std::size_t i = 0; i < rows.rows(); ++i) {
+    for (std::size_t j = 0; j < rows.features; ++j) {
+      for (std::size_t k = 0; k < rows.features; ++k) {
+        gram[j][k] += static_cast<double>(rows.row(i)[j]) * static_cast<double>(rows.row(i)[k]) /
+                      static_cast<double>(rows.rows());
+      }
+    }
+  }
+  return oracle::eigenvalues(gram);
+}
+
+TEST(SyntheticLowRank, HasAsManyDimensionsAsStated) {
+  const Dataset data = synthetic_low_rank({.rows = 400, .features = 20, .rank = 3, .seed = 4});
+  const oracle::Vector values = gram_eigenvalues(data);  // increasing
+  EXPECT_GT(values[17], 1e-4);
+  EXPECT_LT(values[16], 1e-13);  // squares of roundings to float
+  for (const float pixel : std::get<DenseRows>(data.train.rows).values) {
+    EXPECT_GE(pixel, 0.0F);
+    EXPECT_LE(pixel, 1.0F);
+  }
+}
+
+TEST(SyntheticLowRank, NoiseFillsTheOtherDimensions) {
+  const Dataset data =
+      synthetic_low_rank({.rows = 4000, .features = 20, .rank = 3, .noise = 0.1, .seed = 4});
+  const oracle::Vector values = gram_eigenvalues(data);
+  for (std::size_t j = 0; j < 17; ++j) EXPECT_NEAR(values[j], 0.01, 0.002);
+}
+
+TEST(SyntheticLowRank, EveryClassOccurs) {
+  const Dataset data = synthetic_low_rank({.rows = 200, .seed = 3});
+  EXPECT_EQ(data.class_count, 4U);
+  std::array<int, 4> counts{};
+  for (const std::uint32_t label : data.train.classes) ++counts.at(label);
+  for (const int count : counts) EXPECT_GT(count, 20);
+}
+
+TEST(SyntheticLowRank, RefusesARankAboveTheFeatures) {
+  EXPECT_EQ(error_of<ConfigError>([] { (void)synthetic_low_rank({.features = 5, .rank = 6}); }),
+            "synthetic-low-rank: rank=6 is not in [2, 5]");
 }
 
 }  // namespace

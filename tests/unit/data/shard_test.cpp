@@ -53,7 +53,7 @@ TEST(Shard, KeepsEveryRowWhenThereIsNoRemainder) {
 
 TEST(Shard, EveryKindIsAPartition) {
   for (const Sharding sharding :
-       {Sharding::kContiguous, Sharding::kShuffled, Sharding::kDirichlet}) {
+       {Sharding::kContiguous, Sharding::kShuffled, Sharding::kDirichlet, Sharding::kByLabel}) {
     for (const std::uint32_t workers : {1U, 2U, 7U, 20U}) {
       const Shards shards = shard_rows(cyclic_labels(1003, 10),
                                        {.sharding = sharding, .workers = workers, .seed = 5});
@@ -118,6 +118,61 @@ TEST(Shard, GivesTheSameRowsOnEveryMachine) {
   EXPECT_EQ(unequal, (Shards{{2, 4, 5, 6, 7, 8, 10}, {1, 11}, {0, 3, 9}}));
 }
 
+TEST(Shard, SortsByLabelAndKeepsFileOrderWithinALabel) {
+  const std::vector<std::uint32_t> labels = {2, 0, 1, 0, 2, 1, 0};
+  EXPECT_EQ(shard_rows(labels, {.sharding = Sharding::kByLabel, .workers = 3}),
+            (Shards{{1, 3, 6}, {2, 5}, {0, 4}}));
+  EXPECT_EQ(
+      shard_rows(labels, {.sharding = Sharding::kByLabel, .workers = 3, .drop_remainder = true}),
+      (Shards{{1, 3}, {6, 2}, {5, 0}}));
+}
+
+// methods/3pc, section 5.3: one part more than there are workers, the first one common.
+TEST(Shard, HomogeneousLevelsZeroAndOneAreTheOwnAndTheCommonPart) {
+  const auto labels = cyclic_labels(14, 2);
+  EXPECT_EQ(shard_rows(labels, {.sharding = Sharding::kHomogeneous, .workers = 3, .level = 0}),
+            (Shards{{3, 4, 5}, {6, 7, 8}, {9, 10, 11}}));
+  EXPECT_EQ(shard_rows(labels, {.sharding = Sharding::kHomogeneous, .workers = 3, .level = 1}),
+            (Shards{{0, 1, 2}, {0, 1, 2}, {0, 1, 2}}));
+}
+
+TEST(Shard, HomogeneousTakesTheCommonPartWithTheProbabilityOfItsLevel) {
+  constexpr std::uint32_t kWorkers = 4000;
+  const auto labels = cyclic_labels(kWorkers + 1, 1);
+  for (const double level : {0.1, 0.5, 0.9}) {
+    const ShardOptions options{
+        .sharding = Sharding::kHomogeneous, .workers = kWorkers, .seed = 3, .level = level};
+    const Shards shards = shard_rows(labels, options);
+    double common = 0;
+    for (std::uint32_t w = 0; w < kWorkers; ++w) {
+      ASSERT_EQ(shards[w].size(), 1U);
+      ASSERT_TRUE(shards[w][0] == 0 || shards[w][0] == w + 1);
+      common += shards[w][0] == 0 ? 1.0 / kWorkers : 0.0;
+    }
+    EXPECT_NEAR(common, level, 5 * std::sqrt(level * (1 - level) / kWorkers));
+    EXPECT_EQ(shards, shard_rows(labels, options));
+    ShardOptions other = options;
+    other.seed = 4;
+    EXPECT_NE(shards, shard_rows(labels, other));
+  }
+}
+
+// The same uniform number is compared with every level.
+TEST(Shard, AHigherLevelLeavesWorkersInTheCommonPart) {
+  const auto labels = cyclic_labels(101, 1);
+  const auto at = [&](double level) {
+    return shard_rows(
+        labels, {.sharding = Sharding::kHomogeneous, .workers = 100, .seed = 9, .level = level});
+  };
+  const Shards low = at(0.3);
+  const Shards high = at(0.7);
+  for (std::size_t w = 0; w < 100; ++w) {
+    if (low[w][0] == 0) {
+      EXPECT_EQ(high[w][0], 0U);
+    }
+  }
+}
+
 TEST(Shard, RefusesAnEmptyWorker) {
   EXPECT_EQ(error_of<ConfigError>([] {
               (void)shard_rows(
@@ -139,6 +194,17 @@ TEST(Shard, RefusesOptionsOutOfRange) {
                                {.sharding = Sharding::kDirichlet, .workers = 2, .alpha = 0});
             }),
             "sharding: dirichlet alpha=0 is not in [1e-06, 1000000]");
+  EXPECT_EQ(error_of<ConfigError>([] {
+              (void)shard_rows(cyclic_labels(3, 1),
+                               {.sharding = Sharding::kHomogeneous, .workers = 2, .level = 1.5});
+            }),
+            "sharding: homogeneous level=1.5 is not in [0, 1]");
+  EXPECT_EQ(error_of<ConfigError>([] {
+              (void)shard_rows(cyclic_labels(3, 1),
+                               {.sharding = Sharding::kHomogeneous, .workers = 3});
+            }),
+            "sharding: homogeneous cuts 3 rows into 4 parts, one more than there are workers; each "
+            "needs at least one row, take fewer workers");
 }
 
 }  // namespace

@@ -130,6 +130,29 @@ TYPED_TEST(Elementwise, MeanOfRowsAddsInTheOrderOfTheRowsInDouble) {
   });
 }
 
+TYPED_TEST(Elementwise, TridiagonalProductEqualsTheReference) {
+  using T = TypeParam;
+  on_each_target([] {
+    for (const std::size_t n : lengths()) {
+      const auto x = random_values<T>(n, 9, Values::kModerate);
+      auto y = random_values<T>(n, 10, Values::kModerate);
+      auto expected = y;
+      tridiagonal(-0.3, 0.7, x.span(), y.span());
+      reference::tridiagonal(-0.3, 0.7, x.span(), expected.span());
+      ASSERT_TRUE(same_bits(y, expected)) << n;
+    }
+  });
+}
+
+TYPED_TEST(Elementwise, TridiagonalProductHasNothingBeyondTheEnds) {
+  using T = TypeParam;
+  const std::vector<T> x = {T{1}, T{4}, T{16}};
+  std::vector<T> y(3);
+  tridiagonal(2.0, 3.0, std::span<const T>(x), std::span<T>(y));
+  EXPECT_EQ(y,
+            (std::vector<T>{T{2 * (2 - 4) + 3}, T{2 * (8 - 1 - 16) + 12}, T{2 * (32 - 4) + 48}}));
+}
+
 TYPED_TEST(Elementwise, RefusesVectorsOfDifferentLength) {
   using T = TypeParam;
   const std::vector<T> x(3);

@@ -38,6 +38,44 @@ TYPED_TEST(Reduce, ProductsEqualTheReference) {
   });
 }
 
+TYPED_TEST(Reduce, DistancesAndResidualsEqualTheReference) {
+  using T = TypeParam;
+  on_each_target([] {
+    for (const std::size_t n : lengths()) {
+      for (const Values kind : {Values::kModerate, Values::kAwkward}) {
+        const auto x = random_values<T>(n, 2, kind);
+        const auto y = random_values<T>(n, 3, Values::kModerate);
+        const auto h = random_values<double>(n, 7, Values::kModerate);
+        ASSERT_EQ(bits_of(squared_distance(x.span(), y.span())),
+                  bits_of(reference::squared_distance(x.span(), y.span())))
+            << n;
+        auto out = random_values<T>(n, 8, Values::kModerate);
+        auto expected = random_values<T>(n, 8, Values::kModerate);
+        ASSERT_EQ(bits_of(residual<T>(x.span(), h.span(), out.span())),
+                  bits_of(reference::residual<T>(x.span(), h.span(), expected.span())))
+            << n;
+        ASSERT_TRUE(same_bits(out, expected)) << n;
+      }
+    }
+  });
+}
+
+TYPED_TEST(Reduce, ResidualTellsOfNumbersThatAreNotFinite) {
+  using T = TypeParam;
+  using Limits = std::numeric_limits<T>;
+  on_each_target([] {
+    for (const T bad : {Limits::infinity(), Limits::quiet_NaN()}) {
+      for (const std::size_t i : {0U, 15U, 16U, 40U}) {
+        std::vector<T> x(41, T{1});
+        const std::vector<double> h(41, 0.5);
+        std::vector<T> out(41);
+        x[i] = bad;
+        EXPECT_FALSE(std::isfinite(residual<T>(x, h, out))) << i;
+      }
+    }
+  });
+}
+
 // Each element passes through at most ceil(n / 16) + 4 additions and one rounded product; the naive
 // sum in long double has n additions of its own, with 11 more bits.
 double rounding_bound(std::size_t n, long double magnitudes) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "tests/unit/problem/fixture.hpp"
@@ -99,6 +100,89 @@ TEST(Counterexample, SubgradientAtTheKinkPointsRight) {
   const auto problem = make<double>("counterexample:variant=ii,eps=0.5", {.workers = 1});
   EXPECT_EQ(gradient(*problem, 0, {1.0, 1.0}), (std::vector<double>{1.5, -0.5}));
   EXPECT_EQ(gradient(*problem, 0, {0.0, 1.0}), (std::vector<double>{-0.5, 1.5}));
+}
+
+// 3pc.md section 6, T14: f_i, its constants and what top-1 without error feedback does to it.
+oracle::Matrix three_ways() { return {{-3, 2, 2}, {2, -3, 2}, {2, 2, -3}}; }
+
+TEST(ThreePcCheck14, ConstantsAreThoseOfTheHessians) {
+  oracle::Matrix mean(3, oracle::Vector(3));
+  oracle::Matrix squares = mean;
+  double bound = 0;
+  for (const oracle::Vector& a : three_ways()) {
+    oracle::Matrix hessian(3, oracle::Vector(3));
+    for (std::size_t j = 0; j < 3; ++j) {
+      for (std::size_t k = 0; k < 3; ++k) hessian[j][k] = 2 * a[j] * a[k] + (j == k ? 0.5 : 0.0);
+    }
+    for (std::size_t j = 0; j < 3; ++j) {
+      for (std::size_t k = 0; k < 3; ++k) {
+        mean[j][k] += hessian[j][k] / 3;
+        squares[j][k] += oracle::inner(hessian[j], hessian[k]) / 3;
+      }
+    }
+    bound += std::pow(oracle::spectral_norm(hessian), 2) / 3;
+  }
+  const auto problem = make<double>("counterexample:variant=iv", {.workers = 3});
+  const Constants& exact = problem->constants();
+  EXPECT_NEAR(exact.l_minus.value(), oracle::spectral_norm(mean), 1e-12);
+  EXPECT_NEAR(exact.l_plus.value(), std::sqrt(oracle::spectral_norm(squares)), 1e-12);
+  EXPECT_NEAR(exact.mu.value(), oracle::eigenvalues(mean).front(), 1e-12);
+  EXPECT_NEAR(exact.l_minus.value(), 17.1666667, 0.5e-7);  // as printed
+  EXPECT_NEAR(exact.l_plus.value(), 24.1574695, 0.5e-7);
+  EXPECT_NEAR(std::pow(exact.l_plus.value(), 2),
+              std::pow(exact.l_minus.value(), 2) + std::pow(exact.l_plus_minus.value(), 2), 1e-10);
+  const auto bounded = make<double>("counterexample:variant=iv,l_plus=bound", {.workers = 3});
+  EXPECT_NEAR(bounded->constants().l_plus.value(), std::sqrt(bound), 1e-12);
+  EXPECT_EQ(bounded->constants().l_plus.value(), 34.5);
+}
+
+TEST(ThreePcCheck14, GradientsAreThoseOfTheFormula) {
+  const auto problem = make<double>("counterexample:variant=iv", {.workers = 6});
+  const std::vector<double> x = point<double>(3, 1, 4);
+  for (std::uint32_t w = 0; w < 6; ++w) {
+    const oracle::Vector a = three_ways()[w % 3];
+    const double along = oracle::inner(a, x);
+    const double value = along * along + oracle::inner(x, x) / 4;
+    EXPECT_NEAR(loss(*problem, w, x), value, 1e-14 * value);
+    const std::vector<double> g = gradient(*problem, w, x);
+    for (std::size_t j = 0; j < 3; ++j) {
+      EXPECT_NEAR(g[j], 2 * along * a[j] + x[j] / 2, 1e-13 * value);
+    }
+  }
+}
+
+TEST(ThreePcCheck14, TopOneDescentWalksAwayAtTheStatedRate) {
+  const auto problem = make<double>("counterexample:variant=iv", {.workers = 3});
+  std::vector<double> x(3);
+  problem->initial_point(0, x);
+  EXPECT_EQ(x, std::vector<double>(3, 1.0));
+  const double gamma = 0.01;
+  for (int t = 0; t < 5; ++t) {
+    std::vector<double> direction(3);
+    for (std::uint32_t w = 0; w < 3; ++w) {
+      const std::vector<double> g = gradient(*problem, w, x);
+      const auto largest = std::max_element(
+          g.begin(), g.end(), [](double a, double b) { return std::fabs(a) < std::fabs(b); });
+      direction[static_cast<std::size_t>(largest - g.begin())] += *largest / 3;
+    }
+    for (std::size_t j = 0; j < 3; ++j) x[j] -= gamma * direction[j];
+  }
+  for (const double value : x) {
+    EXPECT_NEAR(value, std::pow(1 + 11 * gamma / 6, 5), 1e-14);
+    EXPECT_NEAR(value, 1.09508997, 0.5e-8);
+  }
+}
+
+TEST(Counterexample, ThreeWaysRefusesWorkersThatAreNoMultipleOfThree) {
+  try {
+    make<double>("counterexample:variant=iv", {.workers = 4});
+    FAIL() << "4 workers were accepted";
+  } catch (const ConfigError& error) {
+    EXPECT_STREQ(
+        error.what(),
+        "counterexample: variant=iv has three kinds of workers, as many of each; 4 workers "
+        "are not a multiple of 3");
+  }
 }
 
 }  // namespace

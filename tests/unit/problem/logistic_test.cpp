@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <iostream>
 
+#include "laconic/base/exact_math.hpp"
 #include "laconic/data/catalog.hpp"
 #include "tests/unit/problem/fixture.hpp"
 
@@ -33,6 +35,79 @@ TEST(Logistic, AgreesWithTheFormulas) {
                            x, {.l2 = 0.02, .nonconvex = 0.1});
       EXPECT_NEAR(loss(*problem, w, x), expected.loss, kSumError * expected.loss);
       EXPECT_LE(relative_difference(gradient(*problem, w, x), expected.gradient), kSumError);
+    }
+  }
+}
+
+struct Ragged {
+  std::uint32_t features = 30;
+  bool ones = false;  // every value is 1
+};
+
+// Rows of 0 to 11 entries in no order of length, labels of both kinds, explicit zeros.
+data::Dataset ragged_data(Ragged kind) {
+  rng::Reader random(rng::Stream(8, {.purpose = rng::Purpose::kTest, .tensor = 4}));
+  data::SparseRows rows;
+  rows.features = kind.features;
+  data::Dataset out;
+  for (int i = 0; i < 203; ++i) {
+    std::vector<std::uint32_t> columns;
+    for (std::uint64_t k = random.below(12); k > 0; --k) {
+      columns.push_back(static_cast<std::uint32_t>(random.below(kind.features)));
+    }
+    std::sort(columns.begin(), columns.end());
+    columns.erase(std::unique(columns.begin(), columns.end()), columns.end());
+    for (const std::uint32_t column : columns) {
+      rows.columns.push_back(column);
+      rows.values.push_back(kind.ones ? 1.0 : random.below(9) == 0 ? 0.0 : random.normal());
+    }
+    rows.offsets.push_back(rows.columns.size());
+    out.train.signs.push_back(random.below(2) == 0 ? 1.0 : -1.0);
+  }
+  out.train.rows = std::move(rows);
+  return out;
+}
+
+// f_i and its gradient as plain loops over the rows: the order that problem.hpp promises.
+oracle::Value in_order(const data::Dataset& data, const std::vector<std::uint32_t>& shard,
+                       const std::vector<double>& x) {
+  const auto& matrix = std::get<data::SparseRows>(data.train.rows);
+  oracle::Value out{0, oracle::Vector(x.size())};
+  const bool bias = x.size() > matrix.features;
+  for (const std::uint32_t row : shard) {
+    const auto [columns, values] = matrix.row(row);
+    double score = bias ? x.back() : 0.0;
+    for (std::size_t j = 0; j < columns.size(); ++j) score += values[j] * x[columns[j]];
+    const bool positive = data.train.signs[row] > 0;
+    const double slope = positive ? -exact::sigmoid(-score) : exact::sigmoid(score);
+    for (std::size_t j = 0; j < columns.size(); ++j) {
+      out.gradient[columns[j]] += slope * values[j];
+    }
+    if (bias) out.gradient.back() += slope;
+    out.loss += exact::softplus(positive ? -score : score);
+  }
+  const double share = 1 / static_cast<double>(shard.size());
+  for (double& value : out.gradient) value *= share;
+  return out;
+}
+
+// The features do not fit 16 bits in one of the cases, and the rows do not fill their slices.
+TEST(Logistic, PassesOverShardsHaveTheBitsOfPlainLoops) {
+  for (const Ragged kind : {Ragged{}, Ragged{.ones = true}, Ragged{.features = 70000},
+                            Ragged{.features = 70000, .ones = true}}) {
+    const data::Dataset data = ragged_data(kind);
+    const ProblemSetup setup =
+        setup_of(data, {.sharding = data::Sharding::kShuffled, .workers = 3, .seed = 2});
+    for (const bool bias : {false, true}) {
+      const auto problem =
+          make<double>(std::string("logistic:bias=") + (bias ? "true" : "false"), setup);
+      const std::vector<double> x = point<double>(problem->layout().size(), 2, 3);
+      for (std::uint32_t w = 0; w < 3; ++w) {
+        const oracle::Value expected = in_order(data, setup.shards[w], x);
+        EXPECT_EQ(gradient(*problem, w, x), expected.gradient);
+        ProblemScratch<double> scratch;
+        EXPECT_EQ(problem->train_counts(w, x, scratch).loss_sum, expected.loss);
+      }
     }
   }
 }

@@ -19,7 +19,8 @@ using experiment::Status;
 using experiment::Summary;
 using experiment::TrafficPerWorker;
 
-constexpr std::size_t kNameWidth = 18;
+// The line is 80 wide: without the column of the network names have its place.
+std::size_t name_width(const Summary& summary) { return summary.network ? 18 : 27; }
 
 const std::optional<double>& accuracy_of(const MethodSummary& method) {
   return method.final.test_accuracy ? method.final.test_accuracy : method.final.train_accuracy;
@@ -78,7 +79,7 @@ std::string line(std::size_t place, const MethodSummary& method, const Summary& 
     reached = fmt::format("{:.2f} %", *accuracy_of(method) * 100);
   }
   std::string out = fmt::format(
-      "{:>2} {} {} {} {} {} {}", place, left(method.name, kNameWidth), right(reached, 8),
+      "{:>2} {} {} {} {} {} {}", place, left(method.name, name_width(summary)), right(reached, 8),
       right(method.final.loss ? short_number(*method.final.loss) : "-", 9),
       right(bits_text(bits_of(method.uplink, meter)), 9),
       right(bits_text(bits_of(method.downlink, meter)), 9), right(factors_text(method, meter), 9));
@@ -94,7 +95,7 @@ std::string heading(const Summary& summary) {
       std::any_of(summary.methods.begin(), summary.methods.end(),
                   [](const MethodSummary& m) { return m.final.test_accuracy.has_value(); });
   std::string out =
-      fmt::format("   {} {} {} {} {} {}", left("method", kNameWidth),
+      fmt::format("   {} {} {} {} {} {}", left("method", name_width(summary)),
                   right(has_targets(summary) ? "rounds"
                         : tested             ? "test acc"
                                              : "accuracy",

@@ -13,14 +13,18 @@
 #include <thread>
 
 #include "cli/commands.hpp"
+#include "cli/heat_map.hpp"
 #include "cli/output.hpp"
 #include "cli/progress.hpp"
 #include "cli/ranking.hpp"
 #include "cli/session.hpp"
+#include "cli/sweep_progress.hpp"
 #include "cli/terminal.hpp"
 #include "laconic/base/error.hpp"
 #include "laconic/comm/transports.hpp"
 #include "laconic/experiment/records.hpp"
+#include "laconic/experiment/run_sweep.hpp"
+#include "laconic/experiment/sweep_records.hpp"
 
 namespace laconic::cli {
 namespace {
@@ -29,6 +33,7 @@ using experiment::Experiment;
 using experiment::Plan;
 using experiment::RecordFile;
 using experiment::Summary;
+using experiment::SweepOutcome;
 
 struct Options {
   Source source = {};
@@ -92,13 +97,14 @@ class Front {
 
   [[nodiscard]] experiment::Observer& observer() { return observer_; }
 
-  void finish(const Plan& plan, const Summary& summary) {
+  void finish(const Plan& plan, const Summary& summary, const SweepOutcome* sweep = nullptr) {
     progress_.reset();  // the live table is complete before anything follows it
-    file_.write_summary(summary);
+    file_.write_summary(summary, sweep);
     if (options_.json) {
-      print_out(summary_json(plan, summary));
+      print_out(summary_json(plan, summary, sweep));
       return;
     }
+    if (summary.methods.empty()) return;  // a sweep that was interrupted
     print_out((options_.quiet ? "" : "\n") + ranking_text(summary, meter_of(options_)));
     if (!options_.quiet) {
       print_out(fmt::format("records: {}\n", (folder_ / "records.jsonl").string()));
@@ -129,6 +135,74 @@ int exit_code(const Summary& summary) {
 Summary run_rank(const Experiment& experiment, Communicator& comm, Front* front) {
   const auto silence = make_silence();
   return experiment::run(experiment, comm, front != nullptr ? front->observer() : *silence);
+}
+
+// The best cells of a sweep, trained once more for their records. After Ctrl-C there are no
+// records.
+Summary run_best(const Experiment& experiment, std::uint32_t threads, const SweepOutcome& sweep,
+                 Front& front) {
+  Summary summary;
+  if (sweep.interrupted) {
+    const Plan& plan = experiment.plan();
+    summary.name = plan.name;
+    summary.seed = plan.seed;
+    summary.repeats = plan.repeats;
+    summary.network = plan.network;
+    summary.interrupted = true;
+    return summary;
+  }
+  run_on_threads(
+      std::min(threads, experiment::fewest_workers(experiment.plan())),
+      [&](Communicator& comm) {
+        const bool first = comm.rank() == 0;
+        Summary result = run_rank(experiment, comm, first ? &front : nullptr);
+        if (first) summary = std::move(result);
+      },
+      &stop_wanted);
+  return summary;
+}
+
+// Says what was found, in the order of the methods.
+std::string sweep_text(const Plan& plan, const SweepOutcome& sweep) {
+  std::string out;
+  for (const experiment::HeatMap& map : heat_maps(*plan.sweep, sweep.best)) {
+    out += heat_map_text(map, plan.sweep->sweep.criterion) + "\n";
+  }
+  std::size_t losing = 0;
+  for (const experiment::BestCell& best : sweep.best) losing += best.cell ? 0 : 1;
+  if (losing > 0) {
+    out += fmt::format("{} of {} combinations have no cell with a {}; cells.jsonl says why\n",
+                       losing, sweep.best.size(), criterion_name(plan.sweep->sweep.criterion));
+  }
+  return out;
+}
+
+int run_sweep_here(const Options& options, const Plan& plan) {
+  const std::uint32_t threads =
+      options.ranks.value_or(std::max(1U, std::thread::hardware_concurrency()));
+  const std::string output = experiment::output_problem(folder_of(options, plan), options.force);
+  if (!output.empty()) {
+    print_errors(output);
+    return kBadInput;
+  }
+  Experiment experiment(plan);
+  experiment::check_cells(experiment);
+  listen_to_signals();
+  const bool silent = options.quiet || options.json;
+  const Terminal terminal = terminal_of_stdout();
+  const experiment::RunFacts facts = {threads, "threads"};
+  experiment::CellFile file(folder_of(options, plan), plan, header_json(plan, facts));
+  SweepProgress progress(file, terminal, silent);
+  const SweepOutcome sweep = run_sweep(experiment, threads, progress, stop_wanted);
+  file.write_heat_maps(heat_maps(*plan.sweep, sweep.best));
+  if (!options.json) print_out((silent ? "" : "\n") + sweep_text(plan, sweep));
+  experiment.replace_methods(sweep.interrupted ? std::vector<experiment::MethodPlan>()
+                                               : methods_of(*plan.sweep, sweep.best));
+  std::optional<Front> front;
+  front.emplace(options, experiment.plan(), facts, terminal);
+  const Summary summary = run_best(experiment, threads, sweep, *front);
+  front->finish(experiment.plan(), summary, &sweep);
+  return exit_code(summary);
 }
 
 int run_on_threads_here(const Options& options, const Plan& plan) {
@@ -201,6 +275,11 @@ std::string different_plan(Communicator& comm, const Plan& plan) {
 
 Summary run_as_mpi_rank(const Options& options, const Plan& plan, Communicator& comm) {
   agree(comm, 1, [&] { return different_plan(comm, plan); });
+  if (plan.sweep) {
+    throw ConfigError(
+        "a sweep runs on the threads of one process, a cell on each; start laconic run without "
+        "mpirun");
+  }
   agree(comm, 2, [&] {
     if (options.ranks) return std::string("--ranks is for threads; mpirun -n sets the ranks");
     return ranks_problem(comm.size(), plan, "mpirun -n");
@@ -266,7 +345,8 @@ int run(Options options) {
   const Checked checked = check(options.source);
   print_diagnostics(checked.diagnostics);
   if (experiment::has_errors(checked.diagnostics)) return kBadInput;
-  return run_on_threads_here(options, checked.plan);
+  return checked.plan.sweep ? run_sweep_here(options, checked.plan)
+                            : run_on_threads_here(options, checked.plan);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "cli/session.hpp"
 #include "laconic/data/catalog.hpp"
 #include "laconic/experiment/method_theory.hpp"
+#include "laconic/experiment/run_sweep.hpp"
 #include "laconic/optim/optimizer.hpp"
 
 namespace laconic::cli {
@@ -95,10 +96,15 @@ int validate(const Source& source) {
                                  : std::string(missing->by_hand));
   } else {
     const Experiment experiment(checked.plan);
+    if (checked.plan.sweep) experiment::check_cells(experiment);
     facts = checked.plan.precision == Precision::kFloat ? facts_of<float>(experiment)
                                                         : facts_of<double>(experiment);
   }
   std::string out = "ok\n";
+  if (checked.plan.sweep) {
+    out += fmt::format("sweep: {} cells, {} keys; shown is the first cell of every method\n",
+                       checked.plan.sweep->cells(), checked.plan.sweep->sweep.keys.size());
+  }
   for (const MethodPlan& method : checked.plan.methods) {
     out += fmt::format("{}: {}\n", method.name, experiment::spec_text(method));
   }

@@ -21,10 +21,11 @@ constexpr std::array kMethodKeys = {
     "name",  "aggregator", "optimizer", "schedule", "order", "adversary", "step",
     "batch", "workers",    "rounds",    "epochs",   "until", "budget",    "allow_divergence"};
 constexpr std::array kSharedKeys = {
-    "name",      "seed",         "repeats",         "precision", "problem", "data",
-    "shard",     "record_every", "record_gradient", "network",   "method",  "aggregator",
-    "optimizer", "schedule",     "order",           "adversary", "step",    "batch",
-    "workers",   "rounds",       "epochs",          "until",     "budget",  "allow_divergence"};
+    "name",   "seed",      "repeats",      "precision",       "problem",
+    "data",   "shard",     "record_every", "record_gradient", "network",
+    "method", "sweep",     "aggregator",   "optimizer",       "schedule",
+    "order",  "adversary", "step",         "batch",           "workers",
+    "rounds", "epochs",    "until",        "budget",          "allow_divergence"};
 constexpr std::array kNetworkKeys = {"bandwidth", "latency"};
 
 constexpr std::int64_t kMaxRounds = 1'000'000'000;
@@ -138,7 +139,9 @@ class ConfigReader {
     read_text(root, "", "shard", config_.shard);
     read_count(root, "", "record_every", {1, kMaxRounds}, config_.record_every);
     read_flag(root, "", "record_gradient", config_.record_gradient);
+    sweeping_ = root.contains("sweep");
     read_network(root);
+    read_sweep(root);
     read_settings(root, "", config_.shared);
     read_methods(root);
   }
@@ -296,6 +299,126 @@ class ConfigReader {
     }
   }
 
+  void read_sweep(const toml::table& root) {
+    const toml::node* node = root.get("sweep");
+    if (node == nullptr) return;
+    const toml::table* table = node->as_table();
+    if (table == nullptr) {
+      error("sweep", "sweep must be a table: [sweep] with lists of values, select and criterion");
+      return;
+    }
+    note_lines(*table, "sweep.");
+    Sweep sweep;
+    std::vector<std::pair<toml::source_position, SweepKey>> keys;
+    for (const auto& [key, value] : *table) {
+      const std::string name(key.str());
+      if (name == "select" || name == "criterion") continue;
+      if (!is_sweep_name(name)) {
+        error("sweep." + shown(name),
+              fmt::format("'{}' cannot stand between braces; use a small letter, then small "
+                          "letters, digits and '_'",
+                          shown(name)));
+        continue;
+      }
+      SweepKey read = {.name = name, .values = sweep_values(name, value)};
+      keys.emplace_back(key.source().begin, std::move(read));
+    }
+    // The order of the file; what came from the command line has no place there and comes first.
+    std::stable_sort(keys.begin(), keys.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
+    for (auto& [place, key] : keys) sweep.keys.push_back(std::move(key));
+    if (keys.empty()) {
+      error("sweep", "sweep has no key; write a list of values, e.g. k = [1, 10, 100]");
+    }
+    read_select(*table, sweep);
+    read_criterion(*table, sweep);
+    config_.sweep = std::move(sweep);
+  }
+
+  std::vector<std::string> sweep_values(const std::string& name, const toml::node& node) {
+    const std::string path = "sweep." + name;
+    std::vector<std::string> out;
+    const auto add = [&](const toml::node& element) {
+      if (const auto* number = element.as_integer()) {
+        out.push_back(fmt::format("{}", number->get()));
+      } else if (const auto* real = element.as_floating_point()) {
+        out.push_back(shortest(real->get()));
+      } else if (const auto* text = element.as_string()) {
+        auto range = expand_range(text->get());
+        if (!range) {
+          error(path, range.error());
+          return;
+        }
+        out.insert(out.end(), range->begin(), range->end());
+      } else {
+        error(path, fmt::format("{} must hold numbers and texts", name));
+      }
+    };
+    const std::size_t problems = diagnostics_.size();
+    if (const toml::array* array = node.as_array()) {
+      if (array->empty()) {
+        error(path, fmt::format("{} is an empty list; give at least one value", name));
+      }
+      for (const toml::node& element : *array) {
+        if (diagnostics_.size() == problems && out.size() <= kMaxCells) add(element);
+      }
+    } else if (node.is_string()) {
+      add(node);
+    } else {
+      error(path, fmt::format("{} must be a list of values, e.g. [1, 10, 100], or a range, e.g. "
+                              "'2^0..2^11'",
+                              name));
+    }
+    std::set<std::string_view> seen;
+    for (const std::string& value : out) {
+      if (seen.insert(value).second || diagnostics_.size() != problems) continue;
+      error(path, fmt::format("{} holds {} twice; keep one of them", name, shown(value)));
+    }
+    return out;
+  }
+
+  void read_select(const toml::table& table, Sweep& sweep) {
+    const toml::node* node = table.get("select");
+    if (node == nullptr) return;
+    std::vector<std::string> names;
+    const toml::array* array = node->as_array();
+    if (const auto* text = node->as_string()) {
+      names.push_back(text->get());
+    } else if (array != nullptr && (array->empty() || array->is_homogeneous<std::string>())) {
+      for (const toml::node& element : *array) names.push_back(element.as_string()->get());
+    } else {
+      error("sweep.select", "select must be a key of the sweep in quotes, or a list of them");
+      return;
+    }
+    for (const std::string& name : names) {
+      const bool known = std::any_of(sweep.keys.begin(), sweep.keys.end(),
+                                     [&](const SweepKey& key) { return key.name == name; });
+      if (known) {
+        sweep.select.push_back(name);
+        continue;
+      }
+      error("sweep.select",
+            fmt::format("'{}' is not a key of the sweep; {}", shown(name), keys_text(sweep)));
+    }
+  }
+
+  static std::string keys_text(const Sweep& sweep) {
+    std::vector<std::string_view> names;
+    for (const SweepKey& key : sweep.keys) names.push_back(key.name);
+    return names.empty() ? std::string("there are none") : "use " + join_or(names);
+  }
+
+  void read_criterion(const toml::table& table, Sweep& sweep) {
+    std::optional<std::string> text;
+    read_text(table, "sweep.", "criterion", text);
+    if (!text) return;
+    if (const auto criterion = parse_criterion(*text)) {
+      sweep.criterion = *criterion;
+    } else {
+      error("sweep.criterion", criterion.error());
+    }
+  }
+
   std::optional<double> quantity(const toml::table& table, std::string_view key,
                                  std::span<const Unit> units, std::string_view expected) {
     const std::string path = fmt::format("network.{}", key);
@@ -315,6 +438,7 @@ class ConfigReader {
 
   void read_settings(const toml::table& table, const std::string& prefix,
                      MethodSettings& settings) {
+    settings_ = &settings;
     read_text(table, prefix, "aggregator", settings.aggregator);
     read_text(table, prefix, "optimizer", settings.optimizer);
     read_text(table, prefix, "schedule", settings.schedule);
@@ -341,6 +465,10 @@ class ConfigReader {
     std::optional<std::string> text;
     read_text(table, prefix, key, text);
     if (!text) return;
+    if (sweeping_ && !placeholders(*text).empty()) {
+      if (settings_ != nullptr) settings_->templates[std::string(key)] = *text;
+      return;
+    }
     if (auto value = parse(*text)) {
       target = *value;
     } else {
@@ -409,6 +537,8 @@ class ConfigReader {
   Config& config_;
   Diagnostics& diagnostics_;
   const std::set<std::string>& overridden_;
+  bool sweeping_ = false;               // there is a [sweep]: texts may hold placeholders
+  MethodSettings* settings_ = nullptr;  // that are being read
 };
 
 std::vector<std::string> split(std::string_view path) {
@@ -445,13 +575,13 @@ struct Applied {
 };
 Applied apply_override(toml::table& root, const Override& setting) {
   const std::vector<std::string> parts = split(setting.path);
-  if (parts.size() == 1 && parts[0] != "method" && parts[0] != "network") {
+  if (parts.size() == 1 && parts[0] != "method" && parts[0] != "network" && parts[0] != "sweep") {
     insert_value(root, parts[0], setting.value);
     return {parts[0], {}};
   }
-  if (parts.size() == 2 && parts[0] == "network") {
-    if (root.get("network") == nullptr) root.insert("network", toml::table());
-    if (toml::table* table = root.get("network")->as_table()) {
+  if (parts.size() == 2 && (parts[0] == "network" || parts[0] == "sweep")) {
+    if (root.get(parts[0]) == nullptr) root.insert(parts[0], toml::table());
+    if (toml::table* table = root.get(parts[0])->as_table()) {
       insert_value(*table, parts[1], setting.value);
       return {setting.path, {}};
     }
@@ -471,7 +601,8 @@ Applied apply_override(toml::table& root, const Override& setting) {
       return {fmt::format("method[{}].{}", *index, parts[2]), {}};
     }
   }
-  return {{}, "cannot be set; write KEY, network.KEY or method.N.KEY with N counted from 1"};
+  return {{},
+          "cannot be set; write KEY, network.KEY, sweep.KEY or method.N.KEY with N counted from 1"};
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "laconic/experiment/stopping.hpp"
+#include "laconic/experiment/sweep.hpp"
 
 namespace laconic::experiment {
 
@@ -80,6 +81,8 @@ struct MethodSettings {
   std::optional<Until> until = {};
   std::optional<Budget> budget = {};
   std::optional<bool> allow_divergence = {};
+  // Of step, batch, until and budget: texts into which a sweep puts values, by key.
+  std::map<std::string, std::string, std::less<>> templates = {};
 };
 
 struct Config {
@@ -94,6 +97,7 @@ struct Config {
   std::optional<std::uint32_t> record_every = {};
   bool record_gradient = true;
   std::optional<Network> network = {};
+  std::optional<Sweep> sweep = {};
   MethodSettings shared = {};
   std::vector<MethodSettings> methods = {};
 

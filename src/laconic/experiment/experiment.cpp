@@ -47,6 +47,11 @@ std::uint64_t batches_per_epoch(const Batch& batch, std::uint32_t units) {
 }  // namespace
 
 Experiment::Experiment(Plan plan) : plan_(std::move(plan)) {
+  if (plan_.sweep) {
+    std::set<std::uint32_t> workers;
+    for (const MethodPlan& method : plan_.methods) workers.insert(method.workers);
+    most_kept_ = std::min(kMaxKept, workers.size() * plan_.repeats);
+  }
   if (plan_.data) {
     dataset_ =
         data::load(*plan_.data, {.seed = plan_.seed, .workers = plan_.workers, .places = {}});
@@ -59,7 +64,7 @@ Experiment::Experiment(Plan plan) : plan_(std::move(plan)) {
 }
 
 template <Real T>
-Experiment::Kept<T>& Experiment::kept() const {
+std::vector<Experiment::Kept<T>>& Experiment::kept() const {
   if constexpr (std::is_same_v<T, float>) {
     return kept_float_;
   } else {
@@ -71,21 +76,23 @@ template <Real T>
 std::shared_ptr<const Problem<T>> Experiment::problem(std::uint32_t workers,
                                                       std::uint64_t seed) const {
   const std::lock_guard lock(mutex_);
-  Kept<T>& kept = this->kept<T>();
-  if (kept.problem == nullptr || kept.key != std::pair(workers, seed)) {
-    kept.problem.reset();  // before the next one is made: both may be large
-    ProblemSetup setup;
-    setup.workers = workers;
-    setup.seed = seed;
-    if (plan_.data) {
-      setup.dataset = &dataset_;
-      setup.shards =
-          data::shard_rows(dataset_.train.label_ids(), shard_options(plan_.shard, workers, seed));
-    }
-    kept.problem = problems<T>().make(plan_.problem, setup);
-    kept.key = {workers, seed};
+  std::vector<Kept<T>>& kept = this->kept<T>();
+  const std::pair key(workers, seed);
+  for (const Kept<T>& one : kept) {
+    if (one.key == key) return one.problem;
   }
-  return kept.problem;
+  // Before the next one is made: both may be large.
+  if (kept.size() == most_kept_) kept.erase(kept.begin());
+  ProblemSetup setup;
+  setup.workers = workers;
+  setup.seed = seed;
+  if (plan_.data) {
+    setup.dataset = &dataset_;
+    setup.shards =
+        data::shard_rows(dataset_.train.label_ids(), shard_options(plan_.shard, workers, seed));
+  }
+  kept.push_back({.key = key, .problem = problems<T>().make(plan_.problem, setup)});
+  return kept.back().problem;
 }
 
 template <Real T>

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "laconic/data/dataset.hpp"
 #include "laconic/experiment/plan.hpp"
@@ -24,8 +25,12 @@ class Experiment {
 
   [[nodiscard]] const Plan& plan() const { return plan_; }
 
-  // The problem for this many workers and seed. The most recent one is kept, so that methods and
-  // ranks share it; shared ownership, because ranks are done with it at different times.
+  // Other methods from here on: the best cells of a sweep. Not while ranks run.
+  void replace_methods(std::vector<MethodPlan> methods) { plan_.methods = std::move(methods); }
+
+  // The problem for this many workers and seed. The most recent ones are kept (one, or with a sweep
+  // as many as its cells alternate between, up to kMaxKept), so that methods and ranks share them;
+  // shared ownership, because ranks are done with them at different times.
   // Precondition: T is the plan's precision.
   template <Real T>
   [[nodiscard]] std::shared_ptr<const Problem<T>> problem(std::uint32_t workers,
@@ -38,15 +43,18 @@ class Experiment {
     std::shared_ptr<const Problem<T>> problem = {};
   };
   template <Real T>
-  [[nodiscard]] Kept<T>& kept() const;
+  [[nodiscard]] std::vector<Kept<T>>& kept() const;
   template <Real T>
   void check_methods() const;
 
+  static constexpr std::size_t kMaxKept = 16;
+
   Plan plan_;
+  std::size_t most_kept_ = 1;
   data::Dataset dataset_ = {};
   mutable std::mutex mutex_ = {};  // guards the two below
-  mutable Kept<float> kept_float_ = {};
-  mutable Kept<double> kept_double_ = {};
+  mutable std::vector<Kept<float>> kept_float_ = {};
+  mutable std::vector<Kept<double>> kept_double_ = {};
 };
 
 // How many rounds the method takes at most.

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
+#include <utility>
 
 #include "laconic/aggregate/aggregator.hpp"
 #include "laconic/base/assert.hpp"
@@ -34,7 +36,13 @@ class Validator {
 
   Diagnostics run() {
     check_shared();
-    for (std::size_t i = 0; i < config_.methods.size(); ++i) check_method(i);
+    if (config_.sweep) {
+      check_sweep();
+    } else {
+      for (std::size_t i = 0; i < config_.methods.size(); ++i) {
+        check_method(i, config_.methods[i], config_.shared);
+      }
+    }
     if (config_.shared.order && !any_ordered_ && !config_.methods.empty()) {
       warn("order", "no method visits single examples (batch = 'full'); order is ignored");
     }
@@ -44,16 +52,24 @@ class Validator {
 
  private:
   void error(const std::string& path, std::string message) {
-    out_.push_back({Severity::kError, config_.place(path), std::move(message)});
+    add(Severity::kError, path, std::move(message));
   }
   void warn(const std::string& path, std::string message) {
-    out_.push_back({Severity::kWarning, config_.place(path), std::move(message)});
+    add(Severity::kWarning, path, std::move(message));
+  }
+  // Of the cells of a sweep the first one that has the problem reports it.
+  void add(Severity severity, const std::string& path, std::string message) {
+    if (cell_ != nullptr) {
+      if (!reported_.emplace(path, message).second) return;
+      if (!cell_->empty()) message += fmt::format(" (at {})", text_of(*cell_));
+    }
+    out_.push_back({severity, config_.place(path), std::move(message)});
   }
 
   // The canonical spec, or nothing after reporting what is wrong with it. A spec that several
   // methods share is reported once.
   std::optional<Spec> spec(const std::string& path, std::string_view text, std::string_view kind) {
-    const auto [at, is_new] = specs_.try_emplace(path);
+    const auto [at, is_new] = specs_.try_emplace(fmt::format("{} {}", path, text));
     if (!is_new) return at->second;
     const auto parsed = parse_spec(text);
     if (!parsed) {
@@ -94,6 +110,7 @@ class Validator {
   // Even a shared setting that every method overrides must be right.
   void check_shared_specs() {
     const MethodSettings& shared = config_.shared;
+    if (config_.sweep) return;  // texts with placeholders; the cells are checked
     if (shared.aggregator) spec("aggregator", *shared.aggregator, "aggregator");
     if (shared.optimizer) spec("optimizer", *shared.optimizer, "optimizer");
     if (shared.schedule) spec("schedule", *shared.schedule, "schedule");
@@ -149,7 +166,7 @@ class Validator {
   std::optional<Spec> method_spec(std::size_t i, std::string_view key,
                                   std::optional<std::string> MethodSettings::*field,
                                   std::string_view fallback) {
-    const auto& text = pick(config_.methods[i], config_.shared, field);
+    const auto& text = pick(*method_, *shared_, field);
     if (!text && given(i, key)) return std::nullopt;  // refused when it was read
     if (!text && fallback.empty()) {
       error(path_of(i, key), fmt::format("{} is missing; use {}", key, names_of(key)));
@@ -158,9 +175,10 @@ class Validator {
     return spec(path_of(i, key), text ? std::string_view(*text) : fallback, key);
   }
 
-  void check_method(std::size_t i) {
-    const MethodSettings& method = config_.methods[i];
-    const MethodSettings& shared = config_.shared;
+  // The settings of method i, its own and shared ones.
+  void check_method(std::size_t i, const MethodSettings& method, const MethodSettings& shared) {
+    method_ = &method;
+    shared_ = &shared;
     const auto aggregator = method_spec(i, "aggregator", &MethodSettings::aggregator, "");
     const auto optimizer =
         method_spec(i, "optimizer", &MethodSettings::optimizer, kDefaultOptimizer);
@@ -188,7 +206,7 @@ class Validator {
 
   void check_adversary(std::size_t i) {
     const auto adversary = method_spec(i, "adversary", &MethodSettings::adversary, "");
-    const auto& workers = pick(config_.methods[i], config_.shared, &MethodSettings::workers);
+    const auto& workers = pick(*method_, *shared_, &MethodSettings::workers);
     if (!adversary || !workers) return;
     for (const Spec::Param& param : adversary->params) {
       if (param.key != "count") continue;
@@ -202,11 +220,10 @@ class Validator {
   }
 
   void check_batch(std::size_t i) {
-    const Batch batch =
-        pick(config_.methods[i], config_.shared, &MethodSettings::batch).value_or(kDefaultBatch);
+    const Batch batch = pick(*method_, *shared_, &MethodSettings::batch).value_or(kDefaultBatch);
     const bool ordered = batch.kind == Batch::Kind::kSize;
     any_ordered_ = any_ordered_ || ordered;
-    if (!ordered && config_.methods[i].order) {
+    if (!ordered && method_->order) {
       warn(path_of(i, "order"),
            fmt::format("batch = '{}' visits no single examples; order is ignored", text_of(batch)));
     }
@@ -221,8 +238,8 @@ class Validator {
             fmt::format("problem '{}' has no noise of its own; use {}", problem_name_,
                         traits_->needs_dataset ? "a number of examples or 'full'" : "'full'"));
     }
-    const MethodSettings& method = config_.methods[i];
-    const bool by_epochs = method.epochs || (!method.rounds && config_.shared.epochs);
+    const MethodSettings& method = *method_;
+    const bool by_epochs = method.epochs || (!method.rounds && shared_->epochs);
     if (by_epochs && !traits_->needs_dataset) {
       error(path_of(i, "epochs"),
             fmt::format("problem '{}' has no examples, so there are no epochs; use rounds",
@@ -253,12 +270,81 @@ class Validator {
                        "per round; use vote:zero=abstain for sparse data",
                        name));
     }
-    const auto& step = pick(config_.methods[i], config_.shared, &MethodSettings::step);
+    const auto& step = pick(*method_, *shared_, &MethodSettings::step);
     if (votes && step && step->kind == StepSize::Kind::kTheory) {
       warn(path_of(i, "step"),
            fmt::format("{}: the theory step 1/L is made for gradients, a vote has length sqrt(d); "
                        "give a number such as 0.001",
                        name));
+    }
+  }
+
+  void check_sweep() {
+    const SweepPlan sweep = plan_sweep(config_);
+    const bool readable = config_.refused == 0;
+    const bool named = check_placeholders(sweep);
+    const std::uint64_t cells = sweep.cells();
+    if (cells > kMaxCells) {
+      error("sweep", fmt::format("the sweep has more than {} cells; give fewer values or sweep "
+                                 "fewer keys at once",
+                                 kMaxCells));
+    }
+    check_criterion(sweep);
+    if (!readable || !named || cells > kMaxCells) return;
+    const MethodSettings nothing_shared;
+    for (std::uint64_t index = 0; index < cells; ++index) {
+      const Cell cell = sweep.cell(index);
+      const Instance instance = instantiate(sweep.methods[cell.method], cell.values);
+      cell_ = &cell.values;
+      for (const auto& [key, problem] : instance.problems) {
+        error(path_of(cell.method, key), problem);
+      }
+      check_method(cell.method, instance.settings, nothing_shared);
+      cell_ = nullptr;
+    }
+  }
+
+  // Every name in braces is a key, and every key has a name in braces.
+  bool check_placeholders(const SweepPlan& plan) {
+    std::vector<std::string_view> keys;
+    for (const SweepKey& key : plan.sweep.keys) keys.push_back(key.name);
+    const std::size_t before = out_.size();
+    std::set<std::string, std::less<>> used;
+    const auto check = [&](const std::string& path, std::string_view text) {
+      for (const std::string_view name : placeholders(text)) {
+        used.emplace(name);
+        if (std::find(keys.begin(), keys.end(), name) != keys.end()) continue;
+        error(path,
+              fmt::format("{{{}}} is not a key of [sweep]; {}", name,
+                          keys.empty() ? std::string("there are none") : "use " + join_or(keys)));
+      }
+    };
+    for (const auto& [key, text] : texts_of(config_.shared)) check(key, text);
+    for (std::size_t i = 0; i < config_.methods.size(); ++i) {
+      for (const auto& [key, text] : texts_of(config_.methods[i])) {
+        check(fmt::format("method[{}].{}", i + 1, key), text);
+      }
+    }
+    for (const SweepKey& key : plan.sweep.keys) {
+      if (used.contains(key.name)) continue;
+      error("sweep." + key.name,
+            fmt::format("no text of a method holds {{{}}}; write it where the values belong, or "
+                        "remove the key",
+                        key.name));
+    }
+    return out_.size() == before;
+  }
+
+  void check_criterion(const SweepPlan& plan) {
+    if (!counts_to_target(plan.sweep.criterion)) return;
+    for (std::size_t i = 0; i < plan.methods.size(); ++i) {
+      const MethodSettings& settings = plan.methods[i].settings;
+      if (settings.until || settings.templates.contains("until") || given(i, "until")) continue;
+      error("sweep.criterion",
+            fmt::format("{} counts up to a target, but method {} has no until; give it one, e.g. "
+                        "until = 'grad_norm2 <= 1e-8', or choose by grad_norm2, loss or "
+                        "test_accuracy",
+                        criterion_name(plan.sweep.criterion), i + 1));
     }
   }
 
@@ -285,7 +371,11 @@ class Validator {
   std::optional<ProblemTraits> traits_ = {};
   std::string problem_name_ = {};
   bool any_ordered_ = false;
-  std::map<std::string, std::optional<Spec>> specs_ = {};
+  std::map<std::string, std::optional<Spec>> specs_ = {};  // by path and text
+  const MethodSettings* method_ = nullptr;                 // that is being checked
+  const MethodSettings* shared_ = nullptr;
+  const Assignment* cell_ = nullptr;  // of the sweep, that is being checked
+  std::set<std::pair<std::string, std::string>> reported_ = {};  // path and message, of cells
 };
 
 Spec canonical_spec(std::string_view text, std::string_view kind) {
@@ -337,10 +427,27 @@ Plan make_plan(const Config& config) {
   plan.record_every = config.record_every;
   plan.record_gradient = config.record_gradient;
   plan.network = config.network;
+  if (config.sweep) {
+    plan.sweep = plan_sweep(config);
+    std::uint64_t first = 0;
+    for (std::size_t m = 0; m < config.methods.size(); ++m) {
+      plan.methods.push_back(plan_cell(*plan.sweep, plan.sweep->cell(first)));
+      first += plan.sweep->cells_of(m);
+    }
+    return plan;
+  }
   for (const MethodSettings& method : config.methods) {
     plan.methods.push_back(plan_method(method, config.shared));
   }
   return plan;
+}
+
+MethodPlan plan_cell(const SweepPlan& sweep, const Cell& cell) {
+  const MethodTemplate& method = sweep.methods[cell.method];
+  MethodPlan out = plan_method(instantiate(method, cell.values).settings, {});
+  out.name = method.title;
+  if (!cell.values.empty()) out.name += ' ' + text_of(cell.values);
+  return out;
 }
 
 std::string text_of(const StepSize& step) {

@@ -10,6 +10,7 @@
 
 #include "laconic/base/spec.hpp"
 #include "laconic/experiment/config.hpp"
+#include "laconic/experiment/sweep_plan.hpp"
 
 namespace laconic::experiment {
 
@@ -43,7 +44,9 @@ struct Plan {
   std::optional<std::uint32_t> record_every = {};
   bool record_gradient = true;
   std::optional<Network> network = {};
+  // With a sweep: the first cell of every method, until its best cells are known.
   std::vector<MethodPlan> methods = {};
+  std::optional<SweepPlan> sweep = {};
 };
 
 // Everything that can be known to be wrong without reading data, at once; warnings for what runs
@@ -52,6 +55,9 @@ struct Plan {
 
 // Precondition: neither parse_config nor validate found errors.
 [[nodiscard]] Plan make_plan(const Config& config);
+
+// A cell of a sweep as a method, named by its title and its values. Precondition: as for make_plan.
+[[nodiscard]] MethodPlan plan_cell(const SweepPlan& sweep, const Cell& cell);
 
 [[nodiscard]] std::string text_of(const StepSize& step);  // what parse_step reads
 [[nodiscard]] std::string text_of(const Batch& batch);    // "64", "full", "noisy"

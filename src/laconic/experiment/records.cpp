@@ -8,48 +8,22 @@
 #include <cerrno>
 #include <cmath>
 #include <cstdio>
-#include <nlohmann/json.hpp>
 #include <system_error>
 
 #include "laconic/base/error.hpp"
+#include "laconic/experiment/line_file.hpp"
+#include "laconic/experiment/records_json.hpp"
 #include "laconic/experiment/version.hpp"
 #include "laconic/kernels/kernels.hpp"
 
 namespace laconic::experiment {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-constexpr double kLargestExact = 9007199254740992.0;  // 2^53
-
-// JSON has no NaN and no infinity.
-Json number(double value) {
-  if (!std::isfinite(value)) return nullptr;
-  return value;
-}
-Json number(const std::optional<double>& value) { return value ? number(*value) : Json(nullptr); }
-
-// A count that is a whole number unless it is a mean.
-Json count(double value) {
-  if (std::floor(value) == value && value < kLargestExact) {
-    return static_cast<std::uint64_t>(value);
-  }
-  return number(value);
-}
-
-Json traffic_json(const TrafficPerWorker& traffic) {
-  return {{"payload_bits", count(traffic.payload_bits)},
-          {"wire_bits", count(traffic.wire_bits)},
-          {"frame_bytes", count(traffic.frame_bytes)}};
-}
-
-Json metrics_json(const Metrics& metrics) {
-  return {{"loss", number(metrics.loss)},
-          {"grad_norm2", number(metrics.grad_norm2)},
-          {"train_accuracy", number(metrics.train_accuracy)},
-          {"test_accuracy", number(metrics.test_accuracy)},
-          {"model_mean", number(metrics.model_mean)}};
-}
+using json::count;
+using json::dump;
+using json::Json;
+using json::number;
+using json::status_name;
 
 Json seconds_json(const Seconds& seconds) {
   return {{"gradient", number(seconds.gradient)},
@@ -83,6 +57,16 @@ Json settings_json(const MethodPlan& method) {
   return out;
 }
 
+Json sweep_json(const std::optional<SweepPlan>& plan) {
+  if (!plan) return nullptr;
+  Json keys = Json::object();
+  for (const SweepKey& key : plan->sweep.keys) keys[key.name] = key.values;
+  return {{"keys", std::move(keys)},
+          {"select", plan->sweep.select},
+          {"criterion", criterion_name(plan->sweep.criterion)},
+          {"cells", plan->cells()}};
+}
+
 Json config_json(const Plan& plan) {
   Json methods = Json::array();
   for (const MethodPlan& method : plan.methods) {
@@ -101,24 +85,8 @@ Json config_json(const Plan& plan) {
           {"record_every", plan.record_every ? Json(*plan.record_every) : Json(nullptr)},
           {"record_gradient", plan.record_gradient},
           {"network", network_json(plan.network)},
+          {"sweep", sweep_json(plan.sweep)},
           {"method", std::move(methods)}};
-}
-
-// Names may be any UTF-8; what is not is replaced, so that dumping never throws.
-std::string dump(const Json& json, int indent = -1) {
-  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
-}
-
-std::string_view status_name(Status status) {
-  switch (status) {
-    case Status::kDone:
-      return "done";
-    case Status::kDiverged:
-      return "diverged";
-    case Status::kInterrupted:
-      return "interrupted";
-  }
-  return "";
 }
 
 Json target_json(const MethodPlan& method, const MethodSummary& summary) {
@@ -137,14 +105,14 @@ Json method_json(const MethodPlan& method, const MethodSummary& summary) {
           {"target", target_json(method, summary)},
           {"rounds", summary.rounds},
           {"epochs", number(summary.epochs)},
-          {"final", metrics_json(summary.final)},
+          {"final", json::metrics(summary.final)},
           {"best",
            {{"loss", number(summary.best.loss)},
             {"loss_round", summary.best.loss_round},
             {"test_accuracy", number(summary.best.test_accuracy)},
             {"test_accuracy_round", summary.best.test_accuracy_round}}},
-          {"uplink", traffic_json(summary.uplink)},
-          {"downlink", traffic_json(summary.downlink)},
+          {"uplink", json::traffic(summary.uplink)},
+          {"downlink", json::traffic(summary.downlink)},
           {"compression",
            {{"uplink", number(summary.uplink_compression)},
             {"downlink", number(summary.downlink_compression)}}},
@@ -152,6 +120,30 @@ Json method_json(const MethodPlan& method, const MethodSummary& summary) {
           {"predicted_network_seconds", number(summary.predicted_network_seconds)},
           {"dense_network_seconds", number(summary.dense_network_seconds)},
           {"seconds", seconds_json(summary.seconds)}};
+}
+
+// The best cell of every method and group.
+Json best_json(const Plan& plan, const SweepOutcome& outcome) {
+  Json out = Json::array();
+  for (const BestCell& one : outcome.best) {
+    Json entry = {{"method", plan.sweep->methods[one.method].title},
+                  {"group", json::assignment(one.group)}};
+    if (one.cell) {
+      const Cell cell = plan.sweep->cell(one.cell->index);
+      entry.update({{"cell", one.cell->index},
+                    {"settings", json::assignment(cell.values)},
+                    {"value", number(one.cell->value)},
+                    {"rounds", count(one.cell->rounds)},
+                    {"uplink", json::traffic(one.cell->uplink)}});
+    } else {
+      entry.update({{"cell", nullptr}, {"settings", nullptr}, {"value", nullptr}});
+    }
+    out.push_back(std::move(entry));
+  }
+  return {{"criterion", criterion_name(plan.sweep->sweep.criterion)},
+          {"cells", plan.sweep->cells()},
+          {"cells_done", outcome.cells.size()},
+          {"best", std::move(out)}};
 }
 
 std::string reason(int code) { return std::error_code(code, std::generic_category()).message(); }
@@ -178,9 +170,9 @@ std::string record_json(const Plan& plan, const Record& record) {
               {"repeat", record.repeat},
               {"round", record.round},
               {"epoch", number(record.epoch)}};
-  out.update(metrics_json(record.metrics));
-  out["uplink"] = traffic_json(record.uplink);
-  out["downlink"] = traffic_json(record.downlink);
+  out.update(json::metrics(record.metrics));
+  out["uplink"] = json::traffic(record.uplink);
+  out["downlink"] = json::traffic(record.downlink);
   out["refused_frames"] = record.refused_frames;
   out["clamped_messages"] = record.clamped_messages;
   out["agreement"] = number(record.agreement);
@@ -202,7 +194,7 @@ std::string divergence_json(const Plan& plan, const Divergence& divergence) {
                  {"round", divergence.round}}}});
 }
 
-std::string summary_json(const Plan& plan, const Summary& summary) {
+std::string summary_json(const Plan& plan, const Summary& summary, const SweepOutcome* sweep) {
   Json methods = Json::array();
   for (std::size_t m = 0; m < summary.methods.size(); ++m) {
     methods.push_back(method_json(plan.methods[m], summary.methods[m]));
@@ -214,6 +206,7 @@ std::string summary_json(const Plan& plan, const Summary& summary) {
                {"version", version()},
                {"network", network_json(summary.network)},
                {"interrupted", summary.interrupted},
+               {"sweep", sweep != nullptr ? best_json(plan, *sweep) : Json(nullptr)},
                {"methods", std::move(methods)}},
               2) +
          "\n";
@@ -236,68 +229,38 @@ std::string output_problem(const std::filesystem::path& folder, bool force) {
       folder.string());
 }
 
-struct RecordFile::File {
-  explicit File(std::FILE* opened) : stream(opened) {}
-  ~File() {
-    if (stream != nullptr) static_cast<void>(std::fclose(stream));
-  }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  std::FILE* stream;
-};
-
 RecordFile::RecordFile(const std::filesystem::path& folder, const Plan& plan, const RunFacts& facts)
     : folder_(folder), plan_(plan) {
+  make_output_folder(folder_);
   std::error_code code;
-  std::filesystem::create_directories(folder_, code);
-  if (code) {
-    throw ConfigError(fmt::format("output folder '{}' cannot be made: {}; choose another --out",
-                                  folder_.string(), code.message()));
-  }
   std::filesystem::remove(folder_ / "summary.json", code);
-  const std::filesystem::path path = folder_ / "records.jsonl";
-  // Unlinked first: a link that lies there is replaced, not followed.
-  std::filesystem::remove(path, code);
-  file_ = std::make_unique<File>(std::fopen(path.c_str(), "wbx"));
-  if (file_->stream == nullptr) {
-    throw ConfigError(fmt::format("'{}' cannot be written: {}; choose another --out", path.string(),
-                                  reason(errno)));
-  }
-  write_line(header_json(plan_, facts));
+  file_ = std::make_unique<LineFile>(folder_ / "records.jsonl");
+  file_->write(header_json(plan_, facts));
 }
 
 RecordFile::~RecordFile() = default;
 
-void RecordFile::write_line(std::string_view line) {
-  std::FILE* stream = file_->stream;
-  const bool written = std::fwrite(line.data(), 1, line.size(), stream) == line.size() &&
-                       std::fputc('\n', stream) != EOF && std::fflush(stream) == 0;
-  if (!written) {
-    throw Error(fmt::format("'{}' cannot be written: {}", (folder_ / "records.jsonl").string(),
-                            reason(errno)));
-  }
-}
-
 void RecordFile::advanced(const Progress&) {}
 
-void RecordFile::recorded(const Record& record) { write_line(record_json(plan_, record)); }
+void RecordFile::recorded(const Record& record) { file_->write(record_json(plan_, record)); }
 
 void RecordFile::diverged(const Divergence& divergence) {
-  write_line(divergence_json(plan_, divergence));
+  file_->write(divergence_json(plan_, divergence));
 }
 
-void RecordFile::write_summary(const Summary& summary) {
+void RecordFile::write_summary(const Summary& summary, const SweepOutcome* sweep) {
   const std::filesystem::path target = folder_ / "summary.json";
   const std::filesystem::path part = folder_ / ".summary.json.part";
-  const std::string text = summary_json(plan_, summary);
+  const std::string text = summary_json(plan_, summary, sweep);
   std::error_code code;
   std::filesystem::remove(part, code);
   bool written = false;
   {
-    const File file(std::fopen(part.c_str(), "wbx"));
-    written = file.stream != nullptr &&
-              std::fwrite(text.data(), 1, text.size(), file.stream) == text.size() &&
-              std::fflush(file.stream) == 0 && ::fsync(::fileno(file.stream)) == 0;
+    std::FILE* stream = std::fopen(part.c_str(), "wbx");
+    written = stream != nullptr &&
+              std::fwrite(text.data(), 1, text.size(), stream) == text.size() &&
+              std::fflush(stream) == 0 && ::fsync(::fileno(stream)) == 0;
+    if (stream != nullptr) static_cast<void>(std::fclose(stream));
   }
   if (written) std::filesystem::rename(part, target, code);
   if (!written || code) {

@@ -13,8 +13,11 @@
 #include "laconic/experiment/observer.hpp"
 #include "laconic/experiment/plan.hpp"
 #include "laconic/experiment/run.hpp"
+#include "laconic/experiment/run_sweep.hpp"
 
 namespace laconic::experiment {
+
+class LineFile;
 
 inline constexpr int kRecordSchema = 2;
 
@@ -29,7 +32,9 @@ struct RunFacts {
 [[nodiscard]] std::string record_json(const Plan& plan, const Record& record);
 [[nodiscard]] std::string divergence_json(const Plan& plan, const Divergence& divergence);
 // Indented, with a line feed at the end.
-[[nodiscard]] std::string summary_json(const Plan& plan, const Summary& summary);
+// `sweep` (may be null) is what came before: the methods of the summary are its best cells.
+[[nodiscard]] std::string summary_json(const Plan& plan, const Summary& summary,
+                                       const SweepOutcome* sweep = nullptr);
 // The plan with every default filled in: the "config" of the header.
 [[nodiscard]] std::string plan_json(const Plan& plan);
 
@@ -49,15 +54,12 @@ class RecordFile final : public Observer {
   void recorded(const Record& record) override;
   void diverged(const Divergence& divergence) override;
   // summary.json appears complete or not at all.
-  void write_summary(const Summary& summary);
+  void write_summary(const Summary& summary, const SweepOutcome* sweep = nullptr);
 
  private:
-  struct File;
-  void write_line(std::string_view line);
-
   std::filesystem::path folder_;
   const Plan& plan_;
-  std::unique_ptr<File> file_;
+  std::unique_ptr<LineFile> file_;
 };
 
 }  // namespace laconic::experiment

@@ -124,7 +124,9 @@ class Collected {
     double network_seconds = 0;
     double dense_seconds = 0;
     for (const TrainingResult& result : results_) {
-      const std::uint64_t rounds = result.last.round;
+      // A method that diverged was last measured before its last messages.
+      const std::uint64_t rounds =
+          result.status == Status::kDiverged ? result.last.round : result.aggregated;
       const std::uint64_t vector_bytes = result.dimension * number_bytes;
       dense_bits += static_cast<double>(rounds * vector_bytes * 8);
       if (!plan.network) continue;
@@ -195,6 +197,13 @@ Summary run(const Experiment& experiment, Communicator& comm, Observer& observer
     summary.methods.push_back(collected[m].summarize(plan, plan.methods[m]));
   }
   return summary;
+}
+
+MethodSummary summarize(const Plan& plan, const MethodPlan& method,
+                        const std::vector<TrainingResult>& results) {
+  Collected collected;
+  for (const TrainingResult& result : results) collected.add(result);
+  return collected.summarize(plan, method);
 }
 
 bool has_failed(const Summary& summary) {

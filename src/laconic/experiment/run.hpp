@@ -59,6 +59,10 @@ struct Summary {
 // has fewer workers than there are ranks.
 [[nodiscard]] Summary run(const Experiment& experiment, Communicator& comm, Observer& observer);
 
+// What several trainings of one method come to. Without what only records know: `best` is empty.
+[[nodiscard]] MethodSummary summarize(const Plan& plan, const MethodPlan& method,
+                                      const std::vector<TrainingResult>& results);
+
 // A method diverged that was not allowed to.
 [[nodiscard]] bool has_failed(const Summary& summary);
 

@@ -6,10 +6,12 @@
 #include <cmath>
 #include <memory>
 #include <optional>
+#include <type_traits>
 #include <vector>
 
 #include "laconic/aggregate/adversary.hpp"
 #include "laconic/aggregate/aggregator.hpp"
+#include "laconic/base/error.hpp"
 #include "laconic/experiment/method_theory.hpp"
 #include "laconic/kernels/kernels.hpp"
 #include "laconic/optim/optimizer.hpp"
@@ -138,10 +140,10 @@ TrafficPerWorker per_worker(const Meter& sum, std::uint32_t workers) {
 template <Real T>
 class Training {
  public:
-  Training(const Experiment& experiment, const TrainingTask& task, Communicator& comm,
-           Observer& observer)
+  Training(const Experiment& experiment, const MethodPlan& method, const TrainingTask& task,
+           Communicator& comm, Observer& observer)
       : plan_(experiment.plan()),
-        method_(plan_.methods[task.method]),
+        method_(method),
         task_(task),
         seed_(plan_.seed + task.repeat),
         comm_(comm),
@@ -187,6 +189,7 @@ class Training {
         const Round round = facts(made_);
         compute_gradients(round);
         add_up(aggregate(round));
+        ++aggregated_;
         if (at_target_) {
           stopped_ = Stopped::kUntil;
           record();
@@ -270,6 +273,20 @@ class Training {
     const Stopwatch watch(seconds_.other);
     optimizer_->step(x_, direction_, round.step_size);
     problem_->project(x_);
+    check_growth(round);
+  }
+
+  // In double a model may grow until the sum of finite gradients overflows on its way through the
+  // aggregator, which would look like a broken transport. It has diverged long before; nobody's
+  // gradient is to blame, so the first worker is named. Floats are summed in double.
+  void check_growth(const Round& round) {
+    if constexpr (std::is_same_v<T, double>) {
+      if (std::isfinite(kernels::squared_norm<T>(x_))) return;
+      throw DivergedError({.worker = 0,
+                           .tensor = problem_->layout().tensors()[0].name,
+                           .round = round.index,
+                           .index = 0});
+    }
   }
 
   void add_up(const RoundReport& report) {
@@ -343,6 +360,7 @@ class Training {
   }
 
   [[nodiscard]] bool due() const {
+    if (task_.ends_only && (!method_.until || exact_target_)) return made_ == rounds_;
     const std::uint32_t every =
         plan_.record_every.value_or(std::max(std::uint32_t{1}, rounds_ / kDefaultRecords));
     return made_ == rounds_ || made_ % every == 0;
@@ -462,6 +480,7 @@ class Training {
     return {.status = status,
             .last = last_,
             .rounds = made_,
+            .aggregated = aggregated_,
             .reached = reached,
             .dimension = x_.size(),
             .load = load_};
@@ -487,6 +506,7 @@ class Training {
   std::vector<std::unique_ptr<BatchCursor>> cursors_ = {};
 
   std::uint32_t made_ = 0;
+  std::uint32_t aggregated_ = 0;
   bool at_target_ = false;  // x meets the target, which is exact
   std::optional<Stopped> stopped_ = {};
   AlignedVector<T> x_ = {};
@@ -513,10 +533,15 @@ class Training {
 
 TrainingResult train(const Experiment& experiment, const TrainingTask& task, Communicator& comm,
                      Observer& observer) {
+  return train(experiment, experiment.plan().methods[task.method], task, comm, observer);
+}
+
+TrainingResult train(const Experiment& experiment, const MethodPlan& method,
+                     const TrainingTask& task, Communicator& comm, Observer& observer) {
   if (experiment.plan().precision == Precision::kFloat) {
-    return Training<float>(experiment, task, comm, observer).run();
+    return Training<float>(experiment, method, task, comm, observer).run();
   }
-  return Training<double>(experiment, task, comm, observer).run();
+  return Training<double>(experiment, method, task, comm, observer).run();
 }
 
 }  // namespace laconic::experiment

@@ -17,15 +17,18 @@ enum class Status : std::uint8_t { kDone, kDiverged, kInterrupted };
 struct TrainingTask {
   std::size_t method = 0;  // index in the plan
   std::uint32_t repeat = 0;
+  // Only the first and the last state are recorded, unless a target is checked at records.
+  bool ends_only = false;
 };
 
 struct TrainingResult {
   Status status = Status::kDone;
-  Record last = {};             // the last state that was measured
-  std::uint32_t rounds = 0;     // made
-  bool reached = false;         // the last state meets the method's target
-  std::uint64_t dimension = 0;  // of the model
-  NetworkLoad load = {};        // of the busiest worker
+  Record last = {};              // the last state that was measured
+  std::uint32_t rounds = 0;      // made
+  std::uint32_t aggregated = 0;  // rounds whose gradients were sent: one more at a target
+  bool reached = false;          // the last state meets the method's target
+  std::uint64_t dimension = 0;   // of the model
+  NetworkLoad load = {};         // of the busiest worker
 };
 
 // Collective: every rank calls it with the same task and gets the same result. Observers hear of it
@@ -38,5 +41,10 @@ struct TrainingResult {
 // ends the run after the step of the round that spends it.
 [[nodiscard]] TrainingResult train(const Experiment& experiment, const TrainingTask& task,
                                    Communicator& comm, Observer& observer);
+
+// Likewise for a method that need not be one of the plan's; task.method is only passed on.
+[[nodiscard]] TrainingResult train(const Experiment& experiment, const MethodPlan& method,
+                                   const TrainingTask& task, Communicator& comm,
+                                   Observer& observer);
 
 }  // namespace laconic::experiment

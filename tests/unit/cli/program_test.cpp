@@ -367,6 +367,87 @@ TEST_F(Program, StopsAtATargetAndRanksByIt) {
   EXPECT_EQ(call({"run", path("job.toml"), "--out", path("o2"), "--meter", "bytes"}).code, 2);
 }
 
+constexpr const char* kSweep =
+    "name = 'q'\nworkers = 10\nrounds = 1000\nprecision = 'double'\nproblem = "
+    "'quadratic:golden=true'\nuntil = 'grad_norm2 <= 1e-8'\nstep = 'theory*{m}'\n[sweep]\n"
+    "b = [0, 0.5]\ns = [1, 2]\nm = '2^-1..2^2'\nselect = 'm'\n[[method]]\nname = 'GD'\n"
+    "aggregator = 'dense'\n[[method]]\nname = 'HB'\naggregator = 'dense:shards={s}'\noptimizer "
+    "= 'momentum:beta={b}'\n";
+
+TEST_F(Program, SweepsAndShowsTheBest) {
+  write("sweep.toml", kSweep);
+  std::string first;
+  for (const char* ranks : {"1", "2"}) {
+    const std::string out = path(std::string("out") + ranks);
+    const Finished run = call({"run", path("sweep.toml"), "--out", out, "--ranks", ranks});
+    EXPECT_EQ(run.code, 0) << run.err;
+    EXPECT_NE(run.out.find("cells: 20 of 20, 0 ms left"), std::string::npos) << run.out;
+    EXPECT_NE(run.out.find("HB: uplink_bits\nb\\s "), std::string::npos) << run.out;
+    EXPECT_NE(run.out.find("GD m=1"), std::string::npos) << run.out;
+    const std::string cells = read_file(out + "/cells.jsonl");
+    EXPECT_EQ(std::count(cells.begin(), cells.end(), '\n'), 21);
+    const std::string below = cells.substr(cells.find('\n'));
+    if (first.empty()) first = below;
+    EXPECT_EQ(below, first);
+    const Json summary = Json::parse(read_file(out + "/summary.json"));
+    EXPECT_EQ(summary["sweep"]["cells_done"], 20);
+    EXPECT_EQ(summary["sweep"]["best"].size(), 5U);
+    EXPECT_EQ(summary["methods"].size(), 5U);
+    EXPECT_EQ(summary["sweep"]["best"][0]["value"],
+              summary["methods"][0]["uplink"]["payload_bits"]);
+    EXPECT_NE(read_file(out + "/heatmap.csv").find("HB,b,0.5,s,2,"), std::string::npos);
+  }
+  const Finished json = call({"run", path("sweep.toml"), "--out", path("o3"), "--json"});
+  EXPECT_EQ(Json::parse(json.out), Json::parse(read_file(path("o3/summary.json"))));
+  EXPECT_EQ(call({"validate", path("sweep.toml")}).out.find("ok\nsweep: 20 cells, 3 keys;"), 0U);
+}
+
+TEST_F(Program, EndsASweepOnASignal) {
+  write("sweep.toml", kSweep);
+  const pid_t child = start({"run", path("sweep.toml"), "--out", path("out"), "--ranks", "1",
+                             "--set", "rounds=1000000000", "--set",
+                             "method.2.until=grad_norm2 <= 0", "--set", "sweep.m=[1]"});
+  const auto lines = [&] {
+    const std::string text = read_file(path("out/cells.jsonl"));
+    return std::count(text.begin(), text.end(), '\n');
+  };
+  while (lines() < 2 && waitpid(child, nullptr, WNOHANG) == 0) ::usleep(1000);
+  ::kill(child, SIGINT);
+  const Finished run = wait_for(child);
+  EXPECT_EQ(run.code, 130);
+  EXPECT_NE(run.err.find("interrupted"), std::string::npos);
+  const Json summary = Json::parse(read_file(path("out/summary.json")));
+  EXPECT_EQ(summary["interrupted"], true);
+  EXPECT_EQ(summary["sweep"]["cells_done"], 1);
+  EXPECT_EQ(summary["sweep"]["best"][0]["settings"]["m"], 1);
+}
+
+TEST_F(Program, RefusesBadTargetsBudgetsStepsAndSweeps) {
+  write("sweep.toml", kSweep);
+  for (const auto& [setting, message] : std::vector<std::pair<std::string, std::string>>{
+           {"until=soon",
+            "--set until: error: until = 'soon' is not QUANTITY <= NUMBER, e.g. 'grad_norm2 <= "
+            "1e-12'; quantities are grad_norm2, grad_norm, loss and loss_gap\n"},
+           {"budget=5MB",
+            "--set budget: error: budget = '5MB' is not a positive number and bit, kbit, Mbit or "
+            "Gbit, e.g. '5Mbit' or '5Mbit wire'; meters are paper, wire and frame\n"},
+           {"method.1.step=pl/2",
+            "--set method[1].step: error: step = 'pl/2' is not a positive number, 'theory', 'pl', "
+            "'theory*FACTOR' or 'pl*FACTOR' (steps that the method's theory and the problem's "
+            "constants give)\n"},
+           {"sweep.m=[]", "--set sweep.m: error: m is an empty list; give at least one value\n"},
+           {"sweep.q=[1]",
+            "--set sweep.q: error: no text of a method holds {q}; write it where the values "
+            "belong, or remove the key\n"},
+           {"method.1.step=theory*{x}",
+            "--set method[1].step: error: {x} is not a key of [sweep]; use b, s or m\n"}}) {
+    const Finished run = call({"run", path("sweep.toml"), "--out", path("out"), "--set", setting});
+    EXPECT_EQ(run.code, 2) << setting;
+    EXPECT_EQ(run.err, message);
+    EXPECT_FALSE(std::filesystem::exists(path("out")));
+  }
+}
+
 TEST_F(Program, KnowsItsDataSets) {
   const Finished list = call({"data", "list"});
   EXPECT_EQ(list.code, 0);

@@ -114,6 +114,31 @@ INSTANTIATE_TEST_SUITE_P(
                 "f.toml:9: method[1].order", "order is ignored"},
         Finding{"shared_order_without_batches", kHeadText + "order = 'once'\n" + kDense, kWarning,
                 "f.toml:7: order", "order is ignored"},
+        Finding{"sweep_unknown",
+                kHeadText + "[sweep]\nb = [0.5]\ncriterion = 'loss'\n[[method]]\naggregator = "
+                            "'vote:zero=abstain,beta={b}'\nstep = '{m}'\n",
+                kError, "f.toml:12: method[1].step", "{m} is not a key of [sweep]; use b"},
+        Finding{"sweep_unused", kHeadText + "[sweep]\nb = [0.5]\ncriterion = 'loss'\n" + kDense,
+                kError, "f.toml:8: sweep.b",
+                "no text of a method holds {b}; write it where the values belong, or remove the "
+                "key"},
+        Finding{"sweep_bad_cell",
+                kHeadText + "[sweep]\nb = [0.5, 1, 0.2]\nm = [1, 2]\ncriterion = 'loss'\n"
+                            "[[method]]\naggregator = 'vote:zero=abstain,beta={b}'\nstep = '{m}'\n",
+                kError, "f.toml:12: method[1].aggregator", "beta=1 is not in [0, 1); it is"},
+        Finding{"sweep_bad_step",
+                kHeadText + "[sweep]\nm = [1, 0]\ncriterion = 'loss'\n[[method]]\naggregator = "
+                            "'dense'\nstep = 'theory*{m}'\n",
+                kError, "f.toml:12: method[1].step", "step = 'theory*0' is not a positive number"},
+        Finding{"sweep_many",
+                kHeadText + "[sweep]\nb = '1..400'\nm = '1..400'\ncriterion = 'loss'\n"
+                            "[[method]]\naggregator = 'dense'\nbatch = '{b}'\nstep = '{m}'\n",
+                kError, "f.toml:7: sweep", "the sweep has more than 100000 cells"},
+        Finding{"sweep_without_target",
+                kHeadText + "[sweep]\nm = [1, 2]\n[[method]]\naggregator = 'dense'\nstep = "
+                            "'theory*{m}'\n",
+                kError, "f.toml:7: sweep.criterion",
+                "uplink_bits counts up to a target, but method 1 has no until"},
         Finding{"vote_with_adam",
                 kHeadText + "[[method]]\naggregator = 'vote:zero=abstain'\noptimizer = 'adam'\n",
                 kWarning, "f.toml:9: method[1].optimizer", "vector of signs"},

@@ -45,11 +45,13 @@ inline Vector uniform_grid(const Vector& v, int bits) {
   for (const double value : v) r = std::max(r, static_cast<float>(std::abs(value)));
   Vector out(v.size(), 0.0);
   if (r == 0) return out;
-  const double tau = 1 / (std::pow(2.0, bits) - 1);
+  const double levels = std::pow(2.0, bits) - 1;
   const double radius = static_cast<double>(r);
+  // 2 tau R. Zero lies half way between two numbers, so the last digit of this product decides.
+  const double distance = 2 * radius / levels;
   for (std::size_t i = 0; i < v.size(); ++i) {
-    const double code = std::floor((v[i] + radius) / (2 * tau * radius) + 0.5);
-    out[i] = 2 * tau * radius * std::clamp(code, 0.0, std::pow(2.0, bits) - 1) - radius;
+    const double code = std::floor((v[i] + radius) / distance + 0.5);
+    out[i] = distance * std::clamp(code, 0.0, levels) - radius;
   }
   return out;
 }

@@ -113,7 +113,7 @@ TEST(MechanismProblems, NameThePromiseTheNeedAndASpecThatWorks) {
                                "(omega=99); try ef21:shrink:randk:k=0.01"});
   EXPECT_EQ(problems("marina:topk:k=0.1"),
             std::vector<std::string>{"marina needs an unbiased compressor; topk:k=0.1 is "
-                                     "contractive, but biased; try marina:randk:k=0.1"});
+                                     "contractive, but biased; try marina:p=0:randk:k=0.1"});
   EXPECT_EQ(problems("3pcv2:q=(topk:k=0.1):randk:k=0.1").size(), 2U);
   EXPECT_EQ(problems("3pcv3:first=(dcgd:topk:k=0.1):topk:k=0.1"),
             std::vector<std::string>{

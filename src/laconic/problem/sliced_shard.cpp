@@ -63,8 +63,8 @@ SlicedShard::SlicedShard(const ShardRows& shard)
     : dimension_(shard.matrix->features + (shard.with_constant ? 1U : 0U)),
       place_of_(shard.rows.size()) {
   const auto longest_first = [](const Lists& lines, std::span<std::uint32_t> order) {
-    std::stable_sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
-      return lines[a].size() > lines[b].size();
+    std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
+      return lines[a].size() != lines[b].size() ? lines[a].size() > lines[b].size() : a < b;
     });
   };
   Lists rows(shard.rows.size());

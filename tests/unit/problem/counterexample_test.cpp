@@ -168,9 +168,7 @@ TEST(ThreePcCheck14, TopOneDescentWalksAwayAtTheStatedRate) {
     std::vector<double> direction(3);
     for (std::uint32_t w = 0; w < 3; ++w) {
       const std::vector<double> g = gradient(*problem, w, x);
-      const auto largest = std::max_element(
-          g.begin(), g.end(), [](double a, double b) { return std::fabs(a) < std::fabs(b); });
-      direction[static_cast<std::size_t>(largest - g.begin())] += *largest / 3;
+      direction[top_one(g)] += g[top_one(g)] / 3;
     }
     for (std::size_t j = 0; j < 3; ++j) x[j] -= gamma * direction[j];
   }

@@ -73,6 +73,23 @@ inline double spectral_norm(const Matrix& a) {
   return std::max(std::fabs(values.front()), std::fabs(values.back()));
 }
 
+// Largest |eigenvalue| of a symmetric matrix by power iteration with its square, so that
+// eigenvalues of equal size and opposite sign do not keep it from converging.
+inline double power_iteration(const Matrix& a, int iterations) {
+  Vector v;
+  for (std::size_t i = 0; i < a.size(); ++i)
+    v.push_back(1 + std::fmod(0.618 * static_cast<double>(i + 1), 1.0));
+  double square = 0;
+  for (int k = 0; k < iterations; ++k) {
+    const Vector next = product(a, product(a, v));
+    const double length = std::sqrt(inner(next, next));
+    if (length == 0) return 0;
+    square = inner(v, next) / inner(v, v);
+    for (std::size_t i = 0; i < v.size(); ++i) v[i] = next[i] / length;
+  }
+  return std::sqrt(square);
+}
+
 // Solves a x = b by Gaussian elimination with partial pivoting.
 inline Vector solve(Matrix a, Vector b) {
   const std::size_t n = a.size();

@@ -73,6 +73,10 @@ Traits unbiased_traits(double omega, std::uint32_t workers) {
   return out;
 }
 
+Traits example_traits(const Spec& canonical, std::uint32_t workers) {
+  return compressors<double>().make(canonical, {.workers = workers})->traits(kExampleShape);
+}
+
 namespace {
 
 template <Real T>

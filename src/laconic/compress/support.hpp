@@ -45,26 +45,30 @@ template <Real T>
 // is at most their mean.
 [[nodiscard]] Traits correlated_traits(double omega);
 
+// What a compressor promises for an example of a shape; for checks before shapes are known.
+inline constexpr Shape kExampleShape = {1000, 1};
+[[nodiscard]] Traits example_traits(const Spec& canonical, std::uint32_t workers);
+
 // Memory of one call, which another call of the same kind inside it does not share. It grows once
 // per depth, then stays. Not for passing between threads.
-template <class T>
+template <class Memory>
 class Nested {
  public:
   Nested() : depth_(depth()++) {
-    if (pool().size() <= depth_) pool().push_back(std::make_unique<Scratch<T>>());
+    if (pool().size() <= depth_) pool().push_back(std::make_unique<Memory>());
   }
   ~Nested() { --depth(); }
   Nested(const Nested&) = delete;
   Nested& operator=(const Nested&) = delete;
-  [[nodiscard]] std::span<T> take(std::size_t count) { return pool()[depth_]->take(count); }
+  [[nodiscard]] Memory& get() { return *pool()[depth_]; }
 
  private:
   static std::size_t& depth() {
     thread_local std::size_t value = 0;
     return value;
   }
-  static std::vector<std::unique_ptr<Scratch<T>>>& pool() {
-    thread_local std::vector<std::unique_ptr<Scratch<T>>> value;
+  static std::vector<std::unique_ptr<Memory>>& pool() {
+    thread_local std::vector<std::unique_ptr<Memory>> value;
     return value;
   }
   std::size_t depth_;

@@ -22,6 +22,7 @@
 #include <string>
 #include <vector>
 
+#include "laconic/rng/stream.hpp"
 #include "laconic/tensor/layout.hpp"
 
 namespace laconic::kernels {
@@ -168,6 +169,9 @@ void majority_of_counts(std::span<const std::uint64_t> planes, std::uint32_t vot
 [[nodiscard]] bool counts_at_most(std::span<const std::uint64_t> planes, std::uint32_t voters,
                                   std::size_t bits);
 
+// Words first, first + 1, ... of the stream: word(i) of rng::Stream, many at once.
+void random_words(const rng::Stream& stream, std::uint64_t first, std::span<std::uint32_t> out);
+
 // Dense products with a fixed order of summation: every output element is accumulated over k in
 // increasing order, product and sum rounded to T one after the other, starting from the value
 // already in c; so the bits do not depend on the SIMD width. Row-major, contiguous.
@@ -233,6 +237,7 @@ void sparse_tn(const CompressedRows& a, std::span<const std::uint32_t> rows, std
                std::span<const double> b, std::span<double> c);
 void logistic_slopes(std::span<const double> signs, std::span<double> x);
 void logistic_losses(std::span<const double> signs, std::span<double> x);
+void random_words(const rng::Stream& stream, std::uint64_t first, std::span<std::uint32_t> out);
 void majority(std::span<const std::uint64_t* const> voters, std::size_t bits, VotePlanes out);
 void masked_majority(const MaskedVote& vote, std::size_t bits, VotePlanes out);
 void count_votes(std::span<const std::uint64_t* const> voters, std::size_t bits,

@@ -226,6 +226,10 @@ void select_top_k(std::span<const T> x, std::span<std::uint32_t> indices) {
   std::sort(indices.begin(), indices.end());
 }
 
+void random_words(const rng::Stream& stream, std::uint64_t first, std::span<std::uint32_t> out) {
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] = stream.word(first + i);
+}
+
 void majority(std::span<const std::uint64_t* const> voters, std::size_t bits, VotePlanes out) {
   LACONIC_EXPECTS(!voters.empty());
   LACONIC_EXPECTS(out.negative.size() == words_for(bits));

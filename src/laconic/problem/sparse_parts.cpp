@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "laconic/problem/sparse_parts.hpp"
 
+#include <algorithm>
 #include <variant>
 
 namespace laconic::problem {
@@ -9,6 +10,10 @@ namespace {
 data::SparseRows without_zeros(const data::DenseRows& dense) {
   data::SparseRows sparse;
   sparse.features = dense.features;
+  const auto zeros = std::count(dense.values.begin(), dense.values.end(), 0.0F);
+  sparse.columns.reserve(dense.values.size() - static_cast<std::size_t>(zeros));
+  sparse.values.reserve(dense.values.size() - static_cast<std::size_t>(zeros));
+  sparse.offsets.reserve(dense.rows() + 1);
   for (std::size_t i = 0; i < dense.rows(); ++i) {
     for (std::uint32_t j = 0; j < dense.features; ++j) {
       const float value = dense.row(i)[j];

@@ -203,30 +203,55 @@ TEST(Logistic, SurvivesHugeMargins) {
   for (const float g : gradient(*problem, 0, x)) EXPECT_TRUE(std::isfinite(g));
 }
 
+// lambda_max(X^T X) / (4 m) + 2 * 0.1 of the given rows, by all eigenvalues of the dense matrix.
+double dense_smoothness(const data::Dataset& data, const std::vector<std::uint32_t>& rows) {
+  const std::size_t d = data.train.features();
+  oracle::Matrix gram(d, oracle::Vector(d));
+  for (const oracle::Vector& row : dense(data.train, rows)) {
+    for (std::size_t j = 0; j < d; ++j) {
+      for (std::size_t k = 0; k < d; ++k) {
+        gram[j][k] += row[j] * row[k] / static_cast<double>(rows.size());
+      }
+    }
+  }
+  return oracle::spectral_norm(gram) / 4 + 2 * 0.1;
+}
+
 // 3pc.md section 6, T18, second part: n=20, lambda=0.1, contiguous shards without the remainder.
 // The numbers are printed with ten digits.
 TEST(ThreePcCheck18, LogisticConstantsOfRealData) {
   if (std::getenv("LACONIC_DATA") == nullptr) {
     std::cout << "LACONIC_DATA is not set: generated data\n";
-    const data::Dataset data = data::synthetic_sparse({.rows = 400, .features = 40, .seed = 3});
+    const data::Dataset data = data::synthetic_sparse({.rows = 407, .features = 40, .seed = 3});
     const data::ShardOptions options{.workers = 20, .drop_remainder = true};
-    const Constants constants =
-        make<double>("logistic:nonconvex=0.1", setup_of(data, options))->constants();
-    // Rows have norm 1, so that an average of a a^T has norms in (0, 1].
-    EXPECT_GT(constants.l_minus.value(), 0.2);
-    EXPECT_LE(constants.l_minus.value(), constants.l_plus.value());
-    EXPECT_LE(constants.l_plus.value(), 0.45);
+    const ProblemSetup setup = setup_of(data, options);
+    const Constants constants = make<double>("logistic:nonconvex=0.1", setup)->constants();
+    double squares = 0;
+    for (std::uint32_t w = 0; w < 20; ++w) {
+      const double l_worker = dense_smoothness(data, setup.shards[w]);
+      EXPECT_NEAR(constants.l_worker[w], l_worker, 1e-9 * l_worker);
+      squares += l_worker * l_worker / 20;
+    }
+    std::vector<std::uint32_t> rows(400);
+    std::iota(rows.begin(), rows.end(), 0U);
+    const double l_minus = dense_smoothness(data, rows);
+    EXPECT_NEAR(constants.l_minus.value(), l_minus, 1e-9 * l_minus);
+    EXPECT_NEAR(constants.l_plus.value(), std::sqrt(squares), 1e-9);
     return;
   }
   struct Expected {
     const char* name;
     double l_minus, l_plus;
+    std::size_t rows;
+    std::uint32_t features;
   };
-  for (const Expected& expected : {Expected{"phishing", 0.3625653680, 0.3660995653},
-                                   Expected{"a9a", 1.7719331212, 1.7730809700},
-                                   Expected{"ijcnn1", 0.2576225587, 0.2931241041}}) {
+  for (const Expected& expected : {Expected{"phishing", 0.3625653680, 0.3660995653, 11055, 68},
+                                   Expected{"a9a", 1.7719331212, 1.7730809700, 32561, 123},
+                                   Expected{"ijcnn1", 0.2576225587, 0.2931241041, 49990, 22}}) {
     std::cout << "LACONIC_DATA is set: " << expected.name << "\n";
     const data::Dataset data = data::load_named(expected.name);
+    EXPECT_EQ(data.train.size(), expected.rows);
+    EXPECT_EQ(data.train.features(), expected.features);
     const data::ShardOptions options{.workers = 20, .drop_remainder = true};
     const auto problem = make<double>("logistic:nonconvex=0.1", setup_of(data, options));
     EXPECT_NEAR(problem->constants().l_minus.value(), expected.l_minus, 1e-9 * expected.l_minus)
@@ -234,6 +259,48 @@ TEST(ThreePcCheck18, LogisticConstantsOfRealData) {
     EXPECT_NEAR(problem->constants().l_plus.value(), expected.l_plus, 1e-9 * expected.l_plus)
         << expected.name;
   }
+}
+
+// 3pc.md section 6, T18, last part: relative to the gradient, at h = 1e-5 (the truncation error is
+// about h^2, the rounding error 1e-16 / h).
+TEST(ThreePcCheck18, LogisticGradientAgreesWithCentralDifferences) {
+  const bool real = std::getenv("LACONIC_DATA") != nullptr;
+  std::cout << (real ? "LACONIC_DATA is set: phishing\n" : "LACONIC_DATA is not set\n");
+  const data::Dataset data =
+      real ? data::load_named("phishing")
+           : data::synthetic_sparse({.rows = 500, .features = 60, .nonzeros = 20, .seed = 6});
+  const auto problem = make<double>("logistic:nonconvex=0.1",
+                                    setup_of(data, {.workers = 20, .drop_remainder = true}));
+  for (const double deviation : {0.0, 0.3, 1.5}) {
+    std::vector<double> x = point<double>(problem->layout().size(), deviation, 5);
+    for (const std::uint32_t w : {0U, 19U}) {
+      const std::vector<double> g = gradient(*problem, w, x);
+      const double size = std::sqrt(oracle::inner(g, g));
+      for (std::size_t j = 0; j < x.size(); ++j) {
+        const double at = x[j];
+        const double h = 1e-5;
+        x[j] = at + h;
+        const double above = loss(*problem, w, x);
+        x[j] = at - h;
+        const double below = loss(*problem, w, x);
+        x[j] = at;
+        EXPECT_NEAR((above - below) / (2 * h), g[j], 1e-6 * size) << "coordinate " << j;
+      }
+    }
+  }
+}
+
+// 3pc.md 5.1: a share of each worker is the file's next block of N div n rows; labels are -1 and 1.
+TEST(ThreePcSplit, IsFileOrderWithoutTheLastRows) {
+  const data::Dataset data = data::synthetic_sparse({.rows = 407, .features = 40, .seed = 3});
+  const ProblemSetup setup = setup_of(data, {.workers = 20, .drop_remainder = true});
+  for (std::uint32_t w = 0; w < 20; ++w) {
+    ASSERT_EQ(setup.shards[w].size(), 20U);
+    for (std::uint32_t k = 0; k < 20; ++k) EXPECT_EQ(setup.shards[w][k], 20 * w + k);
+  }
+  // Where nothing is left over nothing is dropped (the page: "guard that").
+  const data::Dataset even = data::synthetic_sparse({.rows = 400, .features = 40, .seed = 3});
+  EXPECT_EQ(setup_of(even, {.workers = 20, .drop_remainder = true}).shards[19].back(), 399U);
 }
 
 }  // namespace

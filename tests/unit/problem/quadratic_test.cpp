@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "tests/unit/problem/fixture.hpp"
@@ -100,7 +101,7 @@ TEST(Quadratic, SeedOfTheSetupDecides) {
   EXPECT_NE(a->constants().l_worker, b->constants().l_worker);
 }
 
-// 3pc.md section 6, T18, first part: closed forms against eigenvalues of the dense matrices.
+// 3pc.md section 6, T18, first part: closed forms against all eigenvalues of the dense matrices.
 TEST(ThreePcCheck18, QuadraticConstantsAreTheClosedForms) {
   for (const double s : {0.0, 0.8, 6.4}) {
     const oracle::QuadraticDial dial{.d = 20, .s = s, .lambda = 0.01};
@@ -137,6 +138,96 @@ TEST(ThreePcCheck18, QuadraticConstantsAreTheClosedForms) {
                   1e-10);
     }
   }
+}
+
+// The same by the power iteration that the page asks for, at a size where it converges: the two
+// largest eigenvalues of T differ by 0.4 %, so that 1500 steps leave 1e-11 of the second one.
+TEST(ThreePcCheck18, QuadraticConstantsAgreeWithPowerIteration) {
+  constexpr int kIterations = 1500;
+  constexpr std::size_t kWorkers = 6;
+  for (const double s : {0.0, 0.8, 6.4}) {
+    const oracle::QuadraticDial dial{.d = 40, .s = s, .lambda = 1e-6};
+    const auto expected = drawn(kWorkers, 12, dial);
+    const auto problem = make<double>("quadratic:d=40,lambda=1e-6,s=" + shortest(s),
+                                      {.workers = kWorkers, .seed = 12});
+    const Constants& constants = problem->constants();
+    const oracle::Matrix mean = expected.mean_a();
+    const double l_minus = oracle::power_iteration(mean, kIterations);
+    EXPECT_NEAR(constants.l_minus.value(), l_minus, 1e-8 * l_minus);
+    oracle::Matrix squares(dial.d, oracle::Vector(dial.d));
+    oracle::Matrix variance = squares;
+    for (std::size_t w = 0; w < kWorkers; ++w) {
+      const double l_worker = oracle::power_iteration(expected.a[w], kIterations);
+      EXPECT_NEAR(constants.l_worker[w], l_worker, 1e-8 * l_worker) << "worker " << w;
+      for (std::size_t j = 0; j < dial.d; ++j) {
+        for (std::size_t k = 0; k < dial.d; ++k) {
+          squares[j][k] += oracle::inner(expected.a[w][j], expected.a[w][k]) / kWorkers;
+        }
+      }
+    }
+    for (std::size_t j = 0; j < dial.d; ++j) {
+      for (std::size_t k = 0; k < dial.d; ++k) {
+        variance[j][k] = squares[j][k] - oracle::inner(mean[j], mean[k]);
+      }
+    }
+    const double l_plus = std::sqrt(oracle::power_iteration(squares, kIterations));
+    EXPECT_NEAR(constants.l_plus.value(), l_plus, 1e-8 * l_plus);
+    const double l_plus_minus2 = oracle::power_iteration(variance, kIterations);
+    EXPECT_NEAR(std::pow(constants.l_plus_minus.value(), 2), l_plus_minus2,
+                1e-8 * (l_plus_minus2 + l_plus * l_plus));
+  }
+}
+
+// Constants as functions of the drawn nu, at the size of the paper's experiments and for the
+// settings of its two panels: the formulas of 3pc.md 5.2 with moments taken from the draws.
+TEST(ThreePcCheck18, QuadraticConstantsAreFunctionsOfTheDraws) {
+  constexpr std::uint32_t kWorkers = 100;
+  for (const double s : {0.0, 0.05, 0.8, 1.6, 6.4}) {
+    for (const std::uint64_t seed : {1ULL, 2ULL, 3ULL}) {
+      std::vector<double> nu;
+      double mean = 0;
+      for (std::uint32_t i = 0; i < kWorkers; ++i) {
+        rng::Reader reader(rng::Stream(seed, {.purpose = rng::Purpose::kData, .worker = i}));
+        nu.push_back(1 + s * reader.normal());
+        mean += nu.back() / kWorkers;
+      }
+      double variance = 0;
+      for (const double value : nu) variance += (value - mean) * (value - mean) / kWorkers;
+      const double pi = std::acos(-1.0);
+      const double highest = 2 - 2 * std::cos(1000 * pi / 1001);
+      const double lowest = 2 - 2 * std::cos(pi / 1001);
+      const double shift = 1e-6 - mean * (mean > 0 ? lowest : highest) / 4;
+      const auto problem = make<double>("quadratic:d=1000,lambda=1e-6,s=" + shortest(s),
+                                        {.workers = kWorkers, .seed = seed});
+      const Constants& constants = problem->constants();
+      const double l_minus = mean * (mean > 0 ? highest : lowest) / 4 + shift;
+      const double l_plus_minus = std::sqrt(variance) * highest / 4;
+      EXPECT_NEAR(constants.l_minus.value(), l_minus, 1e-10 * l_minus);
+      EXPECT_NEAR(constants.l_plus_minus.value(), l_plus_minus, 1e-10 * l_plus_minus + 1e-15);
+      for (std::size_t i = 0; i < kWorkers; ++i) {
+        const double l_worker =
+            std::max(std::fabs(nu[i] * highest / 4 + shift), std::fabs(nu[i] * lowest / 4 + shift));
+        EXPECT_NEAR(constants.l_worker[i], l_worker, 1e-10 * l_worker);
+      }
+      if (mean > 0) {
+        EXPECT_NEAR(std::pow(constants.l_plus.value(), 2),
+                    l_minus * l_minus + l_plus_minus * l_plus_minus, 1e-10);
+      }
+    }
+  }
+}
+
+// Printed in 3pc.md 5.2 for s=0, which needs no draws: L_- = 1.0000, L_+- = 0, |grad f(x0)|^2 =
+// 320.47.
+TEST(ThreePcCheck18, HomogeneousQuadraticHasThePrintedConstants) {
+  const auto problem = make<double>("quadratic:d=1000,lambda=1e-6,s=0", {.workers = 100});
+  EXPECT_NEAR(problem->constants().l_minus.value(), 1.0, 0.5e-4);
+  EXPECT_NEAR(problem->constants().l_plus.value(), problem->constants().l_minus.value(), 1e-14);
+  EXPECT_NEAR(problem->constants().l_plus_minus.value(), 0.0, 1e-14);
+  std::vector<double> x(1000);
+  problem->initial_point(0, x);
+  const std::vector<double> g = gradient(*problem, 0, x);
+  EXPECT_NEAR(oracle::inner(g, g), 320.47, 0.005);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "laconic/aggregate/aggregator.hpp"
 #include "laconic/compress/compressor.hpp"
 #include "laconic/data/load.hpp"
+#include "laconic/experiment/estimator.hpp"
 #include "laconic/mechanism/mechanism.hpp"
 #include "laconic/optim/optimizer.hpp"
 #include "laconic/order/order_policy.hpp"
@@ -76,6 +77,7 @@ Catalog build() {
   add_schedule_cards(catalog);
   add_order_cards(catalog);
   add_adversary_cards(catalog);
+  add_estimator_cards(catalog);
   return catalog;
 }
 

@@ -112,7 +112,8 @@ std::optional<double> predicted_rounds(const MethodPlan& method, const Problem<T
                                        std::uint64_t seed) {
   const bool by_theory = method.step.kind != StepSize::Kind::kNumber && method.step.factor <= 1;
   const bool plain = method.optimizer.name == "sgd" && method.schedule.name == "constant" &&
-                     !method.adversary && method.batch.kind == Batch::Kind::kFull;
+                     !method.adversary && !method.estimator &&
+                     method.batch.kind == Batch::Kind::kFull;
   const auto theory = theory_of(method, problem, seed);
   if (!by_theory || !plain || !theory || !method.until || method.until->at_most <= 0) {
     return std::nullopt;

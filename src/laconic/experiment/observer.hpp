@@ -61,6 +61,9 @@ struct Record {
   Metrics metrics = {};
   TrafficPerWorker uplink = {};  // since round 0
   TrafficPerWorker downlink = {};
+  // Gradients of examples (of whole functions, where there are no examples) that training has
+  // computed, since round 0, in the mean over the workers.
+  double gradient_evaluations = 0;
   std::uint64_t refused_frames = 0;    // since round 0, on all ranks
   std::uint64_t clamped_messages = 0;  // likewise
   // Of the votes since the last record the share that agrees with the outcome; absent without

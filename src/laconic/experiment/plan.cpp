@@ -21,6 +21,7 @@ constexpr std::string_view kDefaultOptimizer = "sgd";
 constexpr std::string_view kDefaultSchedule = "constant";
 constexpr std::string_view kDefaultOrder = "reshuffle";
 constexpr std::string_view kNoAdversary = "none";
+constexpr std::string_view kNoEstimator = "none";
 constexpr Batch kDefaultBatch = {.kind = Batch::Kind::kFull, .size = 0};
 
 // The method's own setting, else the shared one.
@@ -118,6 +119,9 @@ class Validator {
     if (shared.adversary && *shared.adversary != kNoAdversary) {
       spec("adversary", *shared.adversary, "adversary");
     }
+    if (shared.estimator && *shared.estimator != kNoEstimator) {
+      spec("estimator", *shared.estimator, "estimator");
+    }
   }
 
   void check_problem() {
@@ -193,6 +197,7 @@ class Validator {
       error(path_of(i, "rounds"), "rounds is missing (or epochs); one of them says when to stop");
     }
     check_batch(i);
+    check_estimator(i);
     if (aggregator) {
       const auto& workers = pick(method, shared, &MethodSettings::workers);
       if (workers) {
@@ -216,6 +221,29 @@ class Validator {
               fmt::format("{}: count={} is more than the {} workers; use at most {}",
                           adversary->name, *count, *workers, *workers));
       }
+    }
+  }
+
+  void check_estimator(std::size_t i) {
+    const auto& text = pick(*method_, *shared_, &MethodSettings::estimator);
+    if (!text || *text == kNoEstimator) return;
+    const auto estimator = method_spec(i, "estimator", &MethodSettings::estimator, "");
+    if (!estimator) return;
+    const Batch batch = pick(*method_, *shared_, &MethodSettings::batch).value_or(kDefaultBatch);
+    if (batch.kind != Batch::Kind::kFull) {
+      error(path_of(i, "batch"),
+            fmt::format("batch = '{}' has no meaning with estimator '{}', which draws its own; use "
+                        "'full' and {}:batch=N",
+                        text_of(batch), estimator->name, estimator->name));
+    }
+    if (traits_ && !traits_->needs_dataset) {
+      error(path_of(i, "estimator"),
+            fmt::format("problem '{}' has no examples to estimate from; remove the estimator '{}'",
+                        problem_name_, estimator->name));
+    }
+    if (method_->epochs || (!method_->rounds && shared_->epochs)) {
+      error(path_of(i, "epochs"),
+            fmt::format("the passes of estimator '{}' are random; use rounds", estimator->name));
     }
   }
 
@@ -397,6 +425,10 @@ MethodPlan plan_method(const MethodSettings& own, const MethodSettings& shared) 
   if (adversary && *adversary != kNoAdversary) {
     method.adversary = canonical_spec(*adversary, "adversary");
   }
+  const auto& estimator = pick(own, shared, &MethodSettings::estimator);
+  if (estimator && *estimator != kNoEstimator) {
+    method.estimator = canonical_spec(*estimator, "estimator");
+  }
   method.step = *pick(own, shared, &MethodSettings::step);
   method.batch = pick(own, shared, &MethodSettings::batch).value_or(kDefaultBatch);
   method.workers = *pick(own, shared, &MethodSettings::workers);
@@ -473,6 +505,7 @@ std::string spec_text(const MethodPlan& method) {
                                 print(method.schedule));
   if (method.batch.kind == Batch::Kind::kSize) out += " | " + print(method.order);
   if (method.adversary) out += " | " + print(*method.adversary);
+  if (method.estimator) out += " | " + print(*method.estimator);
   out += fmt::format(" | step={} | batch={} | workers={}", text_of(method.step),
                      text_of(method.batch), method.workers);
   out += method.rounds ? fmt::format(" | rounds={}", *method.rounds)

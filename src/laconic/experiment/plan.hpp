@@ -22,6 +22,7 @@ struct MethodPlan {
   Spec schedule = {};
   Spec order = {};
   std::optional<Spec> adversary = {};
+  std::optional<Spec> estimator = {};  // absent: the gradient of the batch
   StepSize step = {};
   Batch batch = {};
   std::uint32_t workers = 1;

@@ -44,6 +44,7 @@ Json settings_json(const MethodPlan& method) {
               {"schedule", print(method.schedule)},
               {"order", print(method.order)},
               {"adversary", method.adversary ? print(*method.adversary) : "none"},
+              {"estimator", method.estimator ? print(*method.estimator) : "none"},
               {"workers", method.workers}};
   out["step"] = method.step.kind == StepSize::Kind::kNumber ? Json(method.step.factor)
                                                             : Json(text_of(method.step));
@@ -175,6 +176,7 @@ std::string record_json(const Plan& plan, const Record& record) {
   out["downlink"] = json::traffic(record.downlink);
   out["refused_frames"] = record.refused_frames;
   out["clamped_messages"] = record.clamped_messages;
+  out["gradient_evaluations"] = count(record.gradient_evaluations);
   out["agreement"] = number(record.agreement);
   out["step_size"] = number(record.step_size);
   if (record.stopped) out["stopped"] = stopped_name(*record.stopped);

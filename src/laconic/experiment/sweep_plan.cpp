@@ -14,11 +14,12 @@ struct NamedField {
   const char* key;
   TextField field;
 };
-constexpr std::array<NamedField, 5> kSpecs = {{{"aggregator", &MethodSettings::aggregator},
+constexpr std::array<NamedField, 6> kSpecs = {{{"aggregator", &MethodSettings::aggregator},
                                                {"optimizer", &MethodSettings::optimizer},
                                                {"schedule", &MethodSettings::schedule},
                                                {"order", &MethodSettings::order},
-                                               {"adversary", &MethodSettings::adversary}}};
+                                               {"adversary", &MethodSettings::adversary},
+                                               {"estimator", &MethodSettings::estimator}}};
 
 // The method's own value or template of a key, else the shared one.
 template <class T>

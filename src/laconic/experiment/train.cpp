@@ -12,6 +12,7 @@
 #include "laconic/aggregate/adversary.hpp"
 #include "laconic/aggregate/aggregator.hpp"
 #include "laconic/base/error.hpp"
+#include "laconic/experiment/estimator.hpp"
 #include "laconic/experiment/method_theory.hpp"
 #include "laconic/kernels/kernels.hpp"
 #include "laconic/optim/optimizer.hpp"
@@ -64,6 +65,7 @@ class MeterScope {
 struct Totals {
   Meter uplink = {};
   Meter downlink = {};
+  std::uint64_t evaluations = 0;
   std::uint64_t refused_frames = 0;
   std::uint64_t clamped_messages = 0;
   std::uint64_t votes = 0;
@@ -71,6 +73,7 @@ struct Totals {
   Totals& operator+=(const Totals& other) {
     uplink += other.uplink;
     downlink += other.downlink;
+    evaluations += other.evaluations;
     refused_frames += other.refused_frames;
     clamped_messages += other.clamped_messages;
     votes += other.votes;
@@ -109,8 +112,8 @@ WorkerMeasurement read_worker(wire::WireReader& in) {
 void write(wire::WireWriter& out, const Totals& t) {
   for (const std::uint64_t value :
        {t.uplink.payload_bits, t.uplink.wire_bits, t.uplink.frame_bytes, t.downlink.payload_bits,
-        t.downlink.wire_bits, t.downlink.frame_bytes, t.refused_frames, t.clamped_messages, t.votes,
-        t.agreeing_votes}) {
+        t.downlink.wire_bits, t.downlink.frame_bytes, t.evaluations, t.refused_frames,
+        t.clamped_messages, t.votes, t.agreeing_votes}) {
     out.u64(value);
   }
 }
@@ -119,8 +122,8 @@ Totals read_totals(wire::WireReader& in) {
   Totals t;
   for (std::uint64_t* value :
        {&t.uplink.payload_bits, &t.uplink.wire_bits, &t.uplink.frame_bytes,
-        &t.downlink.payload_bits, &t.downlink.wire_bits, &t.downlink.frame_bytes, &t.refused_frames,
-        &t.clamped_messages, &t.votes, &t.agreeing_votes}) {
+        &t.downlink.payload_bits, &t.downlink.wire_bits, &t.downlink.frame_bytes, &t.evaluations,
+        &t.refused_frames, &t.clamped_messages, &t.votes, &t.agreeing_votes}) {
     *value = in.u64();
   }
   return t;
@@ -153,7 +156,8 @@ class Training {
         rounds_(rounds_of(method_, *problem_)),
         base_step_(base_step(method_, *problem_, seed_)),
         minimum_(minimum_for(method_, *problem_)),
-        exact_target_(method_.until && method_.batch.kind == Batch::Kind::kFull) {
+        exact_target_(method_.until && method_.batch.kind == Batch::Kind::kFull &&
+                      !method_.estimator) {
     const Layout& layout = problem_->layout();
     aggregator_ = aggregators<T>().make(
         method_.aggregator, {.layout = &layout,
@@ -167,6 +171,11 @@ class Training {
       adversary_ = adversaries<T>().make(
           *method_.adversary,
           {.dim = layout.size(), .workers = method_.workers, .mine = mine_, .seed = seed_});
+    }
+    if (method_.estimator) {
+      page_.emplace(Args(*method_.estimator),
+                    typename PageEstimator<T>::Setup{
+                        .problem = problem_.get(), .mine = mine_, .seed = seed_});
     }
     x_.resize(layout.size());
     direction_.resize(layout.size());
@@ -234,7 +243,8 @@ class Training {
     }
     {
       const Stopwatch watch(seconds_.gradient);
-      for (std::uint32_t i = 0; i < mine_.size(); ++i) gradient(round, i);
+      for (std::uint32_t i = 0; i < mine_.size(); ++i) totals_.evaluations += gradient(round, i);
+      if (page_) page_->keep(x_);
     }
     if (exact_target_) at_target_ = meets_target(round);
     const Stopwatch watch(seconds_.other);
@@ -248,13 +258,17 @@ class Training {
     }
   }
 
-  // The gradient of the i-th hosted worker's next batch.
-  void gradient(const Round& round, std::uint32_t i) {
+  // The gradient of the i-th hosted worker's next batch, or what estimates it. Returns how many
+  // gradients of examples that took.
+  std::uint64_t gradient(const Round& round, std::uint32_t i) {
     const std::uint32_t worker = mine_.begin + i;
+    if (page_) return page_->estimate(round.index, i, x_, gradients_[i], scratch_);
     switch (method_.batch.kind) {
-      case Batch::Kind::kSize:
-        problem_->batch_gradient(worker, cursors_[i]->next(), x_, gradients_[i], scratch_);
-        break;
+      case Batch::Kind::kSize: {
+        const auto units = cursors_[i]->next();
+        problem_->batch_gradient(worker, units, x_, gradients_[i], scratch_);
+        return units.size();
+      }
       case Batch::Kind::kFull:
         problem_->full_gradient(worker, x_, gradients_[i], scratch_);
         break;
@@ -262,6 +276,7 @@ class Training {
         problem_->noisy_gradient(seed_, round.index, worker, x_, gradients_[i], scratch_);
         break;
     }
+    return std::max(1U, problem_->units(worker));
   }
 
   const RoundReport& aggregate(const Round& round) {
@@ -292,6 +307,7 @@ class Training {
   void add_up(const RoundReport& report) {
     totals_ += {.uplink = report.uplink,
                 .downlink = report.downlink,
+                .evaluations = 0,
                 .refused_frames = report.refused_frames,
                 .clamped_messages = report.clamped_messages,
                 .votes = report.votes,
@@ -447,6 +463,12 @@ class Training {
     next.metrics.test_accuracy = accuracy(test);
     next.uplink = per_worker(totals.uplink, method_.workers);
     next.downlink = per_worker(totals.downlink, method_.workers);
+    next.gradient_evaluations = static_cast<double>(totals.evaluations) / method_.workers;
+    if (page_) {
+      std::uint64_t units = 0;
+      for (std::uint32_t w = 0; w < method_.workers; ++w) units += problem_->units(w);
+      next.epoch = static_cast<double>(totals.evaluations) / static_cast<double>(units);
+    }
     next.refused_frames = totals.refused_frames;
     next.clamped_messages = totals.clamped_messages;
     next.seconds.gradient_per_worker = gradient_seconds / method_.workers;
@@ -503,6 +525,7 @@ class Training {
   std::unique_ptr<Optimizer<T>> optimizer_ = {};
   std::unique_ptr<Schedule> schedule_ = {};
   std::unique_ptr<Adversary<T>> adversary_ = {};  // null: all workers are honest
+  std::optional<PageEstimator<T>> page_ = {};
   std::vector<std::unique_ptr<BatchCursor>> cursors_ = {};
 
   std::uint32_t made_ = 0;

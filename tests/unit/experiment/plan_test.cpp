@@ -114,6 +114,17 @@ INSTANTIATE_TEST_SUITE_P(
                 "f.toml:9: method[1].order", "order is ignored"},
         Finding{"shared_order_without_batches", kHeadText + "order = 'once'\n" + kDense, kWarning,
                 "f.toml:7: order", "order is ignored"},
+        Finding{"estimator_bad", kHeadText + kDense + "estimator = 'page:p=0'\n", kError,
+                "f.toml:9: method[1].estimator", "p=0 is not in (0, 1]"},
+        Finding{"estimator_batch", kHeadText + "batch = 8\n" + kDense + "estimator = 'page'\n",
+                kError, "f.toml:7: batch",
+                "batch = '8' has no meaning with estimator 'page', which draws its own; use 'full' "
+                "and page:batch=N"},
+        Finding{"estimator_without_units", kQuadratic + kDense + "estimator = 'page'\n", kError,
+                "f.toml:8: method[1].estimator", "has no examples to estimate from"},
+        Finding{"estimator_epochs",
+                head_without("rounds") + kDense + "estimator = 'page'\nepochs = 2\n", kError,
+                "f.toml:9: method[1].epochs", "use rounds"},
         Finding{"sweep_unknown",
                 kHeadText + "[sweep]\nb = [0.5]\ncriterion = 'loss'\n[[method]]\naggregator = "
                             "'vote:zero=abstain,beta={b}'\nstep = '{m}'\n",

@@ -57,6 +57,11 @@ aggregator = "vote:zero=abstain,tie=zero"
 adversary = "oracle:count=2"
 step = 0.01
 [[method]]
+name = "page"
+aggregator = "dense"
+batch = "full"
+estimator = "page:p=0.2,batch=6"
+[[method]]
 name = "krum"
 aggregator = "krum:f=1"
 adversary = "scale:count=1"
@@ -113,7 +118,7 @@ TEST_P(RankIndependence, OfEveryRecord) {
   for (const std::uint32_t ranks : {1U, 2U, 4U, 5U}) {
     Keeper keeper(experiment.plan());
     static_cast<void>(run_with(experiment, ranks, keeper));
-    EXPECT_EQ(keeper.records.size(), 5U * 5U);
+    EXPECT_EQ(keeper.records.size(), 6U * 5U);
     if (first.empty()) first = keeper.text;
     EXPECT_EQ(keeper.text, first) << ranks << " ranks";
   }
@@ -150,6 +155,7 @@ TEST(Run, CountsTrafficAndEpochs) {
   EXPECT_GT(method.predicted_network_seconds.value(), 0.0);
   // 40 examples per worker in batches of 7: six per epoch, so 13 rounds are 2 epochs and 7 of 40.
   EXPECT_DOUBLE_EQ(method.epochs, 2 + 7.0 / 40);
+  EXPECT_EQ(keeper.records.back().gradient_evaluations, 2 * 40 + 7);
 }
 
 TEST(Run, MeasuresAgreementOfVotesOnly) {

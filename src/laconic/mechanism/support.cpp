@@ -247,10 +247,7 @@ std::vector<std::string> unmet_increments(const Spec& method, const Spec& inner,
   const MechanismNeeds needs = made->needs({1000, 1});
   if (needs.belief && needs.carry == 1 && !needs.replaces) return {};
   Spec working = method;
-  replace(working, inner,
-          {.name = "ef21",
-           .params = {},
-           .inner = {{.name = "topk", .params = {{.key = "k", .text = "0.01"}}}}});
+  replace(working, inner, parse_spec("ef21:topk:k=0.01").value_or_throw());
   return {
       fmt::format("{} needs an inner mechanism whose messages are increments; those of {} are "
                   "not; try {}",

@@ -280,8 +280,8 @@ int main(int argc, char** argv) {
                                         std::pair{"quadratic", laconic::bench::quadratic()}}) {
       benchmark::RegisterBenchmark(
           (std::string("ef21/") + name + "/threads:" + std::to_string(ranks)).c_str(),
-          [setting, ranks](benchmark::State& state) {
-            laconic::bench::rounds(state, setting, ranks);
+          [what = setting, ranks](benchmark::State& state) {
+            laconic::bench::rounds(state, what, ranks);
           })
           ->UseManualTime()
           ->Unit(benchmark::kMillisecond);

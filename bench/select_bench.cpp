@@ -121,7 +121,7 @@ void select(benchmark::State& state) {
   state.counters["of_read"] = median(of_read);
   state.counters["nth_element"] = median(nth);
   state.counters["heap"] = median(heaps);
-  state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations() * size * sizeof(T)));
+  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(size * sizeof(T)));
 }
 
 std::unique_ptr<Compressor<float>> compressor(const char* spec) {
@@ -163,7 +163,7 @@ void compress(benchmark::State& state, const char* spec) {
   }
   state.counters["of_read"] = median(of_read);
   state.counters["decode"] = median(decoding);
-  state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations() * x.size() * sizeof(float)));
+  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(x.size() * sizeof(float)));
 }
 
 // Fixed numbers of iterations: the yardsticks take longer than what is measured.

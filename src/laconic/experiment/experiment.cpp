@@ -9,6 +9,7 @@
 #include <string>
 #include <type_traits>
 
+#include "laconic/aggregate/aggregator.hpp"
 #include "laconic/base/args.hpp"
 #include "laconic/base/assert.hpp"
 #include "laconic/base/error.hpp"
@@ -42,6 +43,14 @@ data::ShardOptions shard_options(const Spec& shard, std::uint32_t workers, std::
 std::uint64_t batches_per_epoch(const Batch& batch, std::uint32_t units) {
   if (batch.kind != Batch::Kind::kSize) return 1;
   return (std::uint64_t{units} + batch.size - 1) / batch.size;
+}
+
+// What an aggregator says about the model's tensors: K of more than d coordinates, and the like.
+void check_layout(const MethodPlan& method, const Layout& layout) {
+  const auto problems = aggregator_problems(method.aggregator, method.workers, &layout);
+  if (problems.empty()) return;
+  throw ConfigError(fmt::format("method '{}': aggregator = '{}': {}", method.name,
+                                print(method.aggregator), fmt::join(problems, "; ")));
 }
 
 }  // namespace
@@ -101,6 +110,7 @@ void Experiment::check_methods() const {
   for (const MethodPlan& method : plan_.methods) {
     try {
       const auto problem = this->problem<T>(method.workers, plan_.seed);
+      check_layout(method, problem->layout());
       static_cast<void>(rounds_of(method, *problem));
       static_cast<void>(base_step(method, *problem, plan_.seed));
       static_cast<void>(minimum_for(method, *problem));

@@ -201,7 +201,9 @@ class Validator {
     if (aggregator) {
       const auto& workers = pick(method, shared, &MethodSettings::workers);
       if (workers) {
-        for (std::string& problem : aggregator_problems(*aggregator, *workers)) {
+        auto problems = aggregator_problems(*aggregator, *workers);
+        if (problems.empty() && optimizer) check_steps(i, *aggregator, *workers, *optimizer);
+        for (std::string& problem : problems) {
           error(path_of(i, "aggregator"), std::move(problem));
         }
       }
@@ -305,6 +307,21 @@ class Validator {
                        "give a number such as 0.001",
                        name));
     }
+  }
+
+  // Precondition: aggregator_problems has none.
+  void check_steps(std::size_t i, const Spec& aggregator, std::uint32_t workers,
+                   const Spec& optimizer) {
+    const bool decays = text_of_param(optimizer, "lambda") != "0";
+    if ((optimizer.name == "sgd" && !decays) ||
+        !aggregator_needs(aggregator, workers).plain_steps) {
+      return;
+    }
+    warn(path_of(i, "optimizer"),
+         fmt::format("method[{}]: the trigger of '{}' takes the model's step for step size times "
+                     "direction, which optimizer '{}' does not make; use sgd, or clag, which looks "
+                     "at gradients only",
+                     i + 1, print(aggregator), print(optimizer)));
   }
 
   void check_sweep() {

@@ -155,6 +155,13 @@ INSTANTIATE_TEST_SUITE_P(
                 kWarning, "f.toml:9: method[1].optimizer", "vector of signs"},
         Finding{"vote_with_drift", kHeadText + "[[method]]\naggregator = 'vote'\n", kWarning,
                 "f.toml:8: method[1].aggregator", "zero=abstain"},
+        Finding{"steps_that_are_not_plain",
+                kHeadText + "[[method]]\naggregator = 'mirror:lag-wk'\noptimizer = 'momentum'\n",
+                kWarning, "f.toml:9: method[1].optimizer", "does not make; use sgd"},
+        Finding{"steps_with_decay",
+                kHeadText + "[[method]]\naggregator = 'mirror:laq'\noptimizer = "
+                            "'sgd:decay=decoupled,lambda=0.1'\n",
+                kWarning, "f.toml:9: method[1].optimizer", "does not make; use sgd"},
         Finding{"vote_with_theory",
                 kHeadText + "[[method]]\naggregator = 'vote:zero=abstain'\nstep = 'theory'\n",
                 kWarning, "f.toml:9: method[1].step", "1/L"}),

@@ -455,6 +455,25 @@ TEST(Experiment, ReportsEveryMethodThatDoesNotFitTheData) {
   }
 }
 
+// What only the model's layout can tell: one line, before the first round.
+TEST(Experiment, RefusesACompressorThatDoesNotFitTheModel) {
+  for (const auto& [spec, part] : {std::pair{"mirror:ef21:topk:k=11", "k=11"},
+                                   std::pair{"ef:topk:k=11", "k=11"}}) {
+    const std::string text = std::string(
+                                 "name = 't'\nworkers = 4\nrounds = 5\nstep = 0.1\n"
+                                 "problem = 'quadratic:d=10'\n[[method]]\naggregator = '") +
+                             spec + "'\n";
+    try {
+      const Experiment experiment(plan_of(text));
+      FAIL() << spec << " was accepted";
+    } catch (const ConfigError& e) {
+      const std::string what = e.what();
+      EXPECT_NE(what.find(part), std::string::npos) << what;
+      EXPECT_EQ(what.find('\n'), std::string::npos) << what;
+    }
+  }
+}
+
 TEST(Experiment, CountsEpochsInRoundsOfTheLongestShard) {
   const Experiment experiment(
       plan_of("name = 't'\nworkers = 3\nepochs = 2\nstep = 0.1\nbatch = 4\nproblem = 'logistic'\n"

@@ -5,12 +5,14 @@ bytes once the first line and the key `seconds` are removed.
 
     same_records.py --program LACONIC --config FILE [--mpirun MPIRUN --ranks-flag=-n] [--set KEY=VALUE]...
 
+With --covers KIND the file has to name every method of that kind (`laconic list KIND`).
 Without the data set that FILE names (LACONIC_DATA is not set) it uses --fallback-data.
 """
 import argparse
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -37,6 +39,14 @@ def mpi_environment(folder):
     return env
 
 
+def left_out(program, kind, config):
+    """The methods of a kind that the configuration does not name."""
+    listing = subprocess.run([program, "list", kind], capture_output=True, text=True, check=True).stdout
+    names = [line.split()[0] for line in listing.splitlines() if line.startswith("  ")]
+    named = set(re.findall(r"[\w+-]+", pathlib.Path(config).read_text()))
+    return [name for name in names if name not in named] if names else [f"nothing of kind {kind}"]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", required=True)
@@ -44,8 +54,14 @@ def main():
     parser.add_argument("--mpirun", default="")
     parser.add_argument("--ranks-flag", default="-n")
     parser.add_argument("--fallback-data", default="")
+    parser.add_argument("--covers", default="")
     parser.add_argument("--set", action="append", default=[], dest="settings")
     options = parser.parse_args()
+    if options.covers:
+        missing = left_out(options.program, options.covers, options.config)
+        if missing:
+            print(f"{options.config} leaves out {', '.join(missing)}")
+            return 1
     settings = list(options.settings)
     if options.fallback_data and "LACONIC_DATA" not in os.environ:
         settings.append(f"data={options.fallback_data}")

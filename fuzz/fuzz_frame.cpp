@@ -9,6 +9,7 @@
 #include "fuzz/fuzz.hpp"
 #include "laconic/aggregate/exchange.hpp"
 #include "laconic/compress/compressor.hpp"
+#include "laconic/mechanism/mechanism.hpp"
 #include "laconic/wire/frame.hpp"
 #include "laconic/wire/values.hpp"
 
@@ -70,6 +71,35 @@ void check_bodies(wire::Bytes payload, std::uint32_t dim) {
   }
 }
 
+// Every mechanism with its default parameters, around a compressor or a mechanism where it needs one.
+template <Real T>
+void check_mechanisms(wire::Bytes payload, std::uint32_t dim) {
+  static const Catalog cards = [] {
+    Catalog c;
+    add_compressor_cards(c);
+    add_mechanism_cards(c);
+    return c;
+  }();
+  for (const auto& method : mechanisms<T>().methods()) {
+    std::string text(method.card->name);
+    if (method.card->inner_kind == "compressor") text += ":topk";
+    if (method.card->inner_kind == "mechanism") text += ":ef21:topk";
+    const Spec spec = cards.canonical(parse_spec(text).value_or_throw(), "mechanism");
+    const auto mechanism = mechanisms<T>().make(
+        spec, {.workers = 4, .l_worker = std::vector<double>(4, 1.0)});
+    std::vector<double> g(dim, 0.5);
+    wire::WireReader reader(payload);
+    const Status status =
+        mechanism->decode_add(reader, {.workers = 4}, 1, {.values = g, .shape = {dim, 1}});
+    if (status) {
+      require(std::all_of(g.begin(), g.end(), [](double v) { return std::isfinite(v); }),
+              "a belief stays finite");
+    } else {
+      require(!status.message().empty(), "a refusal has a reason");
+    }
+  }
+}
+
 void check_frames(wire::Bytes bytes) {
   wire::Bytes rest = bytes;
   wire::Frame frame;
@@ -96,6 +126,8 @@ void check_frames(wire::Bytes bytes) {
     check_values<double>(frame.payload, dim);
     check_bodies<float>(frame.payload, dim);
     check_bodies<double>(frame.payload, dim);
+    check_mechanisms<float>(frame.payload, dim);
+    check_mechanisms<double>(frame.payload, dim);
   }
 }
 

@@ -3,8 +3,8 @@
 // it keeps h (3pc.md 2.7). The same as EF21 with the compressor Bernoulli(p) C, so alpha' = p
 // alpha.
 //
-// Body: flag 1 and C's, or flag 0. The coin is the worker's own draw in [0, 1), from the path below
-// C.
+// Body: flag 1 and C's, or flag 0. The coin is the worker's own draw in [0, 1), one per round for
+// all tensors: a worker takes part as a whole.
 #include "laconic/mechanism/methods.hpp"
 #include "laconic/mechanism/support.hpp"
 
@@ -22,7 +22,9 @@ class Ef21Pp final : public WithCompressor<T> {
   }
   bool encode(TensorView<T> x, const WorkerMemory<T>& memory, const Movement<T>&,
               const CompressContext& context, wire::Message& out) const override {
-    const bool takes_part = rng::Reader(own_stream(context)).unit_double() < p_;
+    CompressContext coin = context;
+    coin.tensor = 0;
+    const bool takes_part = rng::Reader(own_stream(coin)).unit_double() < p_;
     write_flag(takes_part, out);
     if (!takes_part) return false;
     const Temporary<T> step(x.values.size());

@@ -14,6 +14,7 @@
 #include "laconic/base/error.hpp"
 #include "laconic/data/load.hpp"
 #include "laconic/data/shard.hpp"
+#include "laconic/experiment/batches.hpp"
 #include "laconic/experiment/method_theory.hpp"
 
 namespace laconic::experiment {
@@ -39,9 +40,9 @@ data::ShardOptions shard_options(const Spec& shard, std::uint32_t workers, std::
   return options;
 }
 
-std::uint64_t batches_per_epoch(const Batch& batch, std::uint32_t units) {
+std::uint32_t batches_per_epoch(const Batch& batch, std::uint32_t units) {
   if (batch.kind != Batch::Kind::kSize) return 1;
-  return (std::uint64_t{units} + batch.size - 1) / batch.size;
+  return units / batch.size + (units % batch.size == 0 ? 0 : 1);
 }
 
 }  // namespace
@@ -104,6 +105,8 @@ void Experiment::check_methods() const {
       static_cast<void>(rounds_of(method, *problem));
       static_cast<void>(base_step(method, *problem, plan_.seed));
       static_cast<void>(minimum_for(method, *problem));
+      static_cast<void>(minimum_for(plan_, *problem));
+      check_batches(method, *problem);
     } catch (const ConfigError& e) {
       problems.insert(e.what());
     }
@@ -119,11 +122,8 @@ void Experiment::check_methods() const {
 template <Real T>
 std::uint32_t rounds_of(const MethodPlan& method, const Problem<T>& problem) {
   if (method.rounds) return *method.rounds;
-  std::uint64_t longest = 1;
-  for (std::uint32_t w = 0; w < problem.workers(); ++w) {
-    longest = std::max(longest, batches_per_epoch(method.batch, problem.units(w)));
-  }
-  const std::uint64_t rounds = longest * method.epochs.value_or(0);
+  const std::uint64_t rounds =
+      std::uint64_t{rounds_per_epoch(method, problem)} * method.epochs.value_or(0);
   if (rounds > std::numeric_limits<std::int32_t>::max()) {
     throw ConfigError(fmt::format("epochs = {} are {} rounds; the limit is {}",
                                   method.epochs.value_or(0), rounds,
@@ -133,14 +133,36 @@ std::uint32_t rounds_of(const MethodPlan& method, const Problem<T>& problem) {
 }
 
 template <Real T>
+std::uint32_t rounds_per_epoch(const MethodPlan& method, const Problem<T>& problem) {
+  std::uint32_t longest = 1;
+  for (std::uint32_t w = 0; w < problem.workers(); ++w) {
+    longest = std::max(longest, batches_per_epoch(method.batch, problem.units(w)));
+  }
+  return longest;
+}
+
+template <Real T>
 std::optional<double> minimum_for(const MethodPlan& method, const Problem<T>& problem) {
   if (!method.until || method.until->quantity != Until::Quantity::kLossGap) return std::nullopt;
-  const auto& f_star = problem.constants().f_star;
+  const std::optional<double> f_star = problem.minimum();
   if (!f_star) {
     throw ConfigError(fmt::format(
         "method '{}': until = '{}' needs the minimum f*, which is not known for this problem ({}); "
         "use grad_norm2 or loss",
         method.name, text_of(*method.until), problem.description()));
+  }
+  return f_star;
+}
+
+template <Real T>
+std::optional<double> minimum_for(const Plan& plan, const Problem<T>& problem) {
+  if (!plan.record_excess) return std::nullopt;
+  const std::optional<double> f_star = problem.minimum();
+  if (!f_star) {
+    throw ConfigError(fmt::format(
+        "record_excess needs the minimum f*, which is not known for this problem ({}); remove it, "
+        "or use a problem that knows its minimum, such as logistic:l2=1e-3",
+        problem.description()));
   }
   return f_star;
 }
@@ -165,7 +187,9 @@ double epochs_after(const Batch& batch, const Problem<T>& problem, std::uint32_t
   template std::shared_ptr<const Problem<T>> Experiment::problem<T>(std::uint32_t, std::uint64_t) \
       const;                                                                                      \
   template std::uint32_t rounds_of<T>(const MethodPlan&, const Problem<T>&);                      \
+  template std::uint32_t rounds_per_epoch<T>(const MethodPlan&, const Problem<T>&);               \
   template std::optional<double> minimum_for<T>(const MethodPlan&, const Problem<T>&);            \
+  template std::optional<double> minimum_for<T>(const Plan&, const Problem<T>&);                  \
   template double epochs_after<T>(const Batch&, const Problem<T>&, std::uint32_t);
 LACONIC_INSTANTIATE(float)
 LACONIC_INSTANTIATE(double)

@@ -62,8 +62,8 @@ void SignRule::save(wire::WireWriter& out) const {
 
 void SignRule::load(wire::WireReader& in) {
   State state;
-  for (std::uint64_t* count : {&state.counts.plus, &state.counts.minus, &state.counts.ties,
-                               &state.counts.would_fail}) {
+  for (std::uint64_t* count :
+       {&state.counts.plus, &state.counts.minus, &state.counts.ties, &state.counts.would_fail}) {
     *count = in.u64();
   }
   for (double* number : {&state.counts.smallest_margin, &state.largest_norm}) {

@@ -18,8 +18,8 @@ enum class RuleKind : std::uint8_t { kDetLe, kDetLt, kWalk };
 
 struct RuleSetup {
   RuleKind kind = RuleKind::kDetLe;
-  double c = 1;          // walk
-  double bound = 0;      // walk: M; 0 = the largest |v|_2 of the epoch so far, v included
+  double c = 1;      // walk
+  double bound = 0;  // walk: M; 0 = the largest |v|_2 of the epoch so far, v included
   std::uint64_t seed = 0;
 };
 
@@ -28,9 +28,9 @@ struct RuleItem {
   std::uint32_t epoch = 0;
   std::uint32_t index = 0;  // of the pair (grab: of the unit) within the worker's epoch
   std::uint32_t worker = 0;
-  double product = 0;       // <r, v>, not NaN
-  double norm = 0;          // |v|_2; walk only
-  double largest_sum = 0;   // |r|_inf; walk only
+  double product = 0;      // <r, v>, not NaN
+  double norm = 0;         // |v|_2; walk only
+  double largest_sum = 0;  // |r|_inf; walk only
 };
 
 class SignRule {

@@ -185,10 +185,10 @@ template <Real T>
 void expect_form(const UnitGradient<T>& gradient, std::size_t dim) {
   if (!gradient.is_sparse) {
     if (gradient.values.size() == dim) return;
-    throw std::logic_error(
-        fmt::format("order: a gradient has {} numbers, but the order was made for {}; give OrderSetup "
-                    "the dimension of the model",
-                    gradient.values.size(), dim));
+    throw std::logic_error(fmt::format(
+        "order: a gradient has {} numbers, but the order was made for {}; give OrderSetup "
+        "the dimension of the model",
+        gradient.values.size(), dim));
   }
   std::uint64_t lowest = 0;
   for (const std::uint32_t index : gradient.indices) {
@@ -201,9 +201,9 @@ void expect_form(const UnitGradient<T>& gradient, std::size_t dim) {
     lowest = std::uint64_t{index} + 1;
   }
   if (gradient.indices.size() != gradient.values.size()) {
-    throw std::logic_error(
-        fmt::format("order: a sparse gradient has {} indices and {} values; give one value per index",
-                    gradient.indices.size(), gradient.values.size()));
+    throw std::logic_error(fmt::format(
+        "order: a sparse gradient has {} indices and {} values; give one value per index",
+        gradient.indices.size(), gradient.values.size()));
   }
 }
 
@@ -220,9 +220,9 @@ void load_numbers(wire::WireReader& in, std::span<double> numbers) {
   wire::read_values<double>(wire::ValueFormat::kF64, in, numbers);
 }
 
-#define LACONIC_INSTANTIATE(T)                               \
-  template struct Row<T>;                                    \
-  template class UnitStore<T>;                               \
+#define LACONIC_INSTANTIATE(T)                                    \
+  template struct Row<T>;                                         \
+  template class UnitStore<T>;                                    \
   template void expect_form(const UnitGradient<T>&, std::size_t); \
   template bool is_finite(const UnitGradient<T>&)
 LACONIC_INSTANTIATE(float);

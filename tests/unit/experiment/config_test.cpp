@@ -76,8 +76,8 @@ TEST(ParseConfig, ReadsEveryKey) {
 TEST(ParseConfig, SaysWhereAKeyStands) {
   const Config c = parse_config(kComplete, "f.toml").config;
   EXPECT_EQ(c.place("seed"), "f.toml:2: seed");
-  EXPECT_EQ(c.place("method[2].step"), "f.toml:28: method[2].step");
-  EXPECT_EQ(c.place("method[1].step"), "f.toml:23: method[1].step");
+  EXPECT_EQ(c.place("method[2].step"), "f.toml:30: method[2].step");
+  EXPECT_EQ(c.place("method[1].step"), "f.toml:25: method[1].step");
   EXPECT_EQ(c.place("nothing"), "f.toml: nothing");
 }
 

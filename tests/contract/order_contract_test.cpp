@@ -106,7 +106,11 @@ std::vector<const Card*> all_cards() {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, OrderContract, testing::ValuesIn(all_cards()),
-                         [](const auto& test) { return std::string(test.param->name); });
+                         [](const auto& test) {
+                           std::string name(test.param->name);
+                           std::ranges::replace(name, '-', '_');
+                           return name;
+                         });
 
 }  // namespace
 }  // namespace laconic

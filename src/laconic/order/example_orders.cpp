@@ -11,6 +11,7 @@
 
 #include "laconic/base/assert.hpp"
 #include "laconic/base/spec.hpp"
+#include "laconic/order/coordinated_methods.hpp"
 #include "laconic/order/divergence.hpp"
 #include "laconic/order/state.hpp"
 
@@ -168,6 +169,12 @@ std::unique_ptr<ExampleOrders<T>> make_example_orders(const Spec& canonical,
                                                       const ExampleOrdersSetup& setup) {
   LACONIC_EXPECTS(!setup.units.empty());
   LACONIC_EXPECTS(setup.rank < setup.ranks);
+#define X(method)                                                          \
+  if (canonical.name == order_methods::method().card->name) {              \
+    return order_methods::coordinated_##method<T>(Args(canonical), setup); \
+  }
+#include "laconic/order/coordinated.def"
+#undef X
   return std::make_unique<SeparateOrders<T>>(canonical, setup);
 }
 template std::unique_ptr<ExampleOrders<float>> make_example_orders(const Spec&,
@@ -175,6 +182,14 @@ template std::unique_ptr<ExampleOrders<float>> make_example_orders(const Spec&,
 template std::unique_ptr<ExampleOrders<double>> make_example_orders(const Spec&,
                                                                     const ExampleOrdersSetup&);
 
-std::vector<std::string> order_problems(const Spec&) { return {}; }
+std::vector<std::string> order_problems(const Spec& canonical) {
+#define X(method)                                             \
+  if (canonical.name == order_methods::method().card->name) { \
+    return order_methods::method##_problems(Args(canonical)); \
+  }
+#include "laconic/order/coordinated.def"
+#undef X
+  return {};
+}
 
 }  // namespace laconic

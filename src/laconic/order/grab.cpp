@@ -105,10 +105,7 @@ class GrabEngine {
   void balance(const UnitGradient<T>& gradient) {
     std::span<const T> g = gradient.values;
     if (gradient.is_sparse) {  // a centred gradient is dense
-      dense_.assign(setup_.dim, T{0});
-      for (std::size_t e = 0; e < gradient.indices.size(); ++e) {
-        dense_[gradient.indices[e]] = gradient.values[e];
-      }
+      fill_dense(gradient, setup_.dim, dense_);
       g = dense_;
     }
     const BalanceOptions& options = setup_.options;

@@ -13,10 +13,59 @@
 namespace laconic::order {
 
 template <Real T>
+void fill_dense(const UnitGradient<T>& sparse, std::size_t dim, AlignedVector<T>& out) {
+  out.assign(dim, T{0});
+  for (std::size_t e = 0; e < sparse.indices.size(); ++e) {
+    out[sparse.indices[e]] = sparse.values[e];
+  }
+}
+
+template <Real T>
 void Row<T>::assign(const UnitGradient<T>& gradient) {
   is_sparse = gradient.is_sparse;
   values.assign(gradient.values.begin(), gradient.values.end());
   indices.assign(gradient.indices.begin(), gradient.indices.end());
+}
+
+template <Real T>
+void Differences<T>::subtract(Row<T>& out, const UnitGradient<T>& b, bool reversed) {
+  if (out.is_sparse && b.is_sparse) return merge(out, b, reversed);
+  if (out.is_sparse) {
+    fill_dense<T>(out.view(), dim_, scratch_.values);
+    std::swap(out.values, scratch_.values);
+    out.indices.clear();
+    out.is_sparse = false;
+  }
+  std::span<const T> other = b.values;
+  if (b.is_sparse) {
+    fill_dense(b, dim_, scratch_.values);
+    other = scratch_.values;
+  }
+  if (reversed) {
+    kernels::subtract<T>(other, out.values, out.values);
+  } else {
+    kernels::subtract<T>(out.values, other, out.values);
+  }
+}
+
+template <Real T>
+void Differences<T>::merge(Row<T>& out, const UnitGradient<T>& b, bool reversed) {
+  scratch_.indices.clear();
+  scratch_.values.clear();
+  std::size_t i = 0;
+  std::size_t j = 0;
+  while (i < out.indices.size() || j < b.indices.size()) {
+    const bool from_out =
+        j == b.indices.size() || (i < out.indices.size() && out.indices[i] <= b.indices[j]);
+    const bool from_b =
+        i == out.indices.size() || (j < b.indices.size() && b.indices[j] <= out.indices[i]);
+    scratch_.indices.push_back(from_out ? out.indices[i] : b.indices[j]);
+    const T x = from_out ? out.values[i++] : T{0};
+    const T y = from_b ? b.values[j++] : T{0};
+    scratch_.values.push_back(reversed ? y - x : x - y);
+  }
+  std::swap(out.indices, scratch_.indices);
+  std::swap(out.values, scratch_.values);
 }
 
 template <Real T>
@@ -220,10 +269,12 @@ void load_numbers(wire::WireReader& in, std::span<double> numbers) {
   wire::read_values<double>(wire::ValueFormat::kF64, in, numbers);
 }
 
-#define LACONIC_INSTANTIATE(T)                                    \
-  template struct Row<T>;                                         \
-  template class UnitStore<T>;                                    \
-  template void expect_form(const UnitGradient<T>&, std::size_t); \
+#define LACONIC_INSTANTIATE(T)                                                      \
+  template struct Row<T>;                                                           \
+  template class UnitStore<T>;                                                      \
+  template class Differences<T>;                                                    \
+  template void fill_dense(const UnitGradient<T>&, std::size_t, AlignedVector<T>&); \
+  template void expect_form(const UnitGradient<T>&, std::size_t);                   \
   template bool is_finite(const UnitGradient<T>&)
 LACONIC_INSTANTIATE(float);
 LACONIC_INSTANTIATE(double);

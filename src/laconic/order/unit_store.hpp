@@ -26,6 +26,20 @@ struct Row {
   void assign(const UnitGradient<T>& gradient);
 };
 
+// Differences of rows, dense or sparse. Two sparse ones give a sparse one, O(number of values).
+template <Real T>
+class Differences {
+ public:
+  explicit Differences(std::size_t dim) : dim_(dim) {}
+  // out = out - b, or b - out if reversed; each difference is rounded to T.
+  void subtract(Row<T>& out, const UnitGradient<T>& b, bool reversed);
+
+ private:
+  void merge(Row<T>& out, const UnitGradient<T>& b, bool reversed);
+  std::size_t dim_;
+  Row<T> scratch_ = {};
+};
+
 template <Real T>
 class UnitStore {
  public:
@@ -84,6 +98,9 @@ class SeenUnits {
 // std::logic_error unless the gradient has the form that observe asks for.
 template <Real T>
 void expect_form(const UnitGradient<T>& gradient, std::size_t dim);
+// out = the gradient with all its zeros.
+template <Real T>
+void fill_dense(const UnitGradient<T>& sparse, std::size_t dim, AlignedVector<T>& out);
 template <Real T>
 [[nodiscard]] bool is_finite(const UnitGradient<T>& gradient);
 

@@ -36,6 +36,8 @@ data::ShardOptions shard_options(const Spec& shard, std::uint32_t workers, std::
                        : shard.name == "by-label" ? data::Sharding::kByLabel
                                                   : data::Sharding::kContiguous;
     options.drop_remainder = args.flag("drop_remainder");
+    options.rows = static_cast<std::uint32_t>(args.integer("rows"));
+    options.multiple = static_cast<std::uint32_t>(args.integer("multiple"));
   }
   return options;
 }

@@ -358,6 +358,59 @@ TEST(OrderTraining, EndsWhereTheGradientOfAUnitIsNotFinite) {
   }
 }
 
+// cd-grab.md 2.9 with the frames of docs/wire-format.md: 32 bytes of header, 4 that name the unit,
+// pair or step. Counted as if each of the four workers were alone on its machine.
+TEST(CdGrabCheck21, TrafficOfAnEpochIsThatOfTheFormulas) {
+  constexpr double kHeaders = 32 + 4;
+  constexpr double kUnits = 50;  // per worker
+  constexpr double kPairs = 25;
+  constexpr double kTeam = 4;
+  constexpr double kGram = 4 + 6;  // <h, v_i> and <v_i, v_j>
+  for (const double number_bytes : {4.0, 8.0}) {
+    std::string head = kHead;
+    head.replace(head.find("logistic:l2=1e-3,bias=true"), 26, "mlp:hidden=3");
+    head.replace(head.find("workers = 5"), 11, "workers = 4");
+    if (number_bytes == 4) head.replace(head.find("\"double\""), 8, "\"float\"");
+    const std::vector<std::string> forms = {
+        "cd-grab:exchange=server", "cd-grab:exchange=replicated", "cd-grab:exchange=sharded"};
+    const Experiment experiment(plan_of(head + "batch = 10\n" + methods_with(forms, "")));
+    const auto d =
+        static_cast<double>(number_bytes == 4 ? experiment.problem<float>(4, 1)->layout().size()
+                                              : experiment.problem<double>(4, 1)->layout().size());
+    const double every_unit = kUnits * (kHeaders + d * number_bytes);
+    const OrderRecord expected[] = {
+        {.uplink_bytes = every_unit, .downlink_bytes = 32 + 4},  // 25 sign bits
+        {.uplink_bytes = every_unit, .downlink_bytes = 0},
+        {.uplink_bytes = kPairs * (kTeam * kHeaders + d * number_bytes),
+         .downlink_bytes = kPairs * (kHeaders + kGram * 8)}};
+    for (const std::uint32_t ranks : {1U, 3U}) {
+      Keeper keeper(experiment.plan());
+      const Summary summary = run_with(experiment, ranks, keeper);
+      std::size_t epochs = 0;
+      for (const Record& record : keeper.records) {
+        if (record.round % 5 != 0) continue;
+        const double epoch = record.round / 5.0;
+        EXPECT_EQ(record.order->uplink_bytes, epoch * expected[record.method].uplink_bytes);
+        EXPECT_EQ(record.order->downlink_bytes, epoch * expected[record.method].downlink_bytes);
+        ++epochs;
+      }
+      EXPECT_EQ(epochs, 3 * (kEpochs + 1));
+      for (std::size_t m = 0; m < forms.size(); ++m) {
+        EXPECT_EQ(summary.methods[m].order->uplink_bytes, kEpochs * expected[m].uplink_bytes);
+        // The order's bytes are not the gradients'.
+        EXPECT_EQ(summary.methods[m].uplink.payload_bits, 15 * d * number_bytes * 8);
+      }
+      if (ranks > 1) continue;
+      // Server: h, and the first of a pair of every worker with microbatches of 10: one of them
+      // waits at a time. Replicated the same. Sharded: h, and the four differences of a step.
+      const OrderMemory& server = summary.methods[0].order->memory;
+      EXPECT_EQ(static_cast<double>(server.sum_numbers), d);
+      EXPECT_LE(static_cast<double>(server.peak_cached_numbers), kTeam * 10 * d);
+      EXPECT_EQ(static_cast<double>(summary.methods[2].order->memory.sum_numbers), d);
+    }
+  }
+}
+
 TEST(OrderTraining, RefusesShardsThatCannotGoInStep) {
   std::string head = kHead;
   head.replace(head.find("\"shuffled\""), 10, "\"dirichlet:alpha=1\"");

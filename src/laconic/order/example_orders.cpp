@@ -42,7 +42,7 @@ class SeparateOrders final : public ExampleOrders<T> {
     LACONIC_EXPECTS(!open_);
     epoch_ = e;
     open_ = true;
-    refresh();
+    refresh(e);
   }
   [[nodiscard]] std::span<const std::uint32_t> order(std::uint32_t worker) const override {
     LACONIC_EXPECTS(open_ && mine_.contains(worker));
@@ -110,19 +110,29 @@ class SeparateOrders final : public ExampleOrders<T> {
     for (std::size_t i = 0; i < policies_.size(); ++i) policies_[i]->save(before[i]);
     try {
       for (std::size_t i = 0; i < policies_.size(); ++i) policies_[i]->load(parts[i]);
-    } catch (const ConfigError&) {
+      if (open != 0) refresh(epoch);
+      for (std::size_t i = 0; i < policies_.size(); ++i) {  // a policy that refresh began, say
+        std::vector<std::byte> again;
+        policies_[i]->save(again);
+        if (!std::ranges::equal(again, parts[i])) {
+          throw std::logic_error(fmt::format("policy {} is not in the epoch", i));
+        }
+      }
+    } catch (const std::exception& e) {
       for (std::size_t i = 0; i < policies_.size(); ++i) policies_[i]->load(before[i]);
-      throw;
+      if (open_) refresh(epoch_);
+      if (dynamic_cast<const ConfigError*>(&e) != nullptr) throw;
+      throw ConfigError(
+          fmt::format("order state: its policies are not at epoch {}: {}", epoch, e.what()));
     }
     open_ = open != 0;
     epoch_ = epoch;
     ended_ = false;
-    if (open_) refresh();
   }
 
  private:
-  void refresh() {
-    for (std::size_t i = 0; i < policies_.size(); ++i) orders_[i] = policies_[i]->epoch(epoch_);
+  void refresh(std::uint32_t e) {
+    for (std::size_t i = 0; i < policies_.size(); ++i) orders_[i] = policies_[i]->epoch(e);
   }
 
   [[nodiscard]] OrderStats gather_stats() const {

@@ -11,6 +11,16 @@
 #include "laconic/wire/values.hpp"
 
 namespace laconic::order {
+namespace {
+
+bool read_flag(wire::WireReader& in) {
+  const std::size_t place = in.position();
+  const std::uint8_t flag = in.u8();
+  if (flag > 1) in.fail_at(place, Fault::kBadValue, flag, 1);
+  return flag == 1;
+}
+
+}  // namespace
 
 template <Real T>
 void fill_dense(const UnitGradient<T>& sparse, std::size_t dim, AlignedVector<T>& out) {
@@ -159,11 +169,12 @@ void UnitStore<T>::load(wire::WireReader& in, std::size_t dim,
     if (count > units[worker]) in.fail_at(place, Fault::kBadValue, count, units[worker]);
     for (std::uint32_t c = 0; c < count && in.ok(); ++c) {
       const std::size_t start = in.position();
-      Held held{.position = in.u32(), .is_difference = in.u8() != 0};
+      Held held{.position = in.u32()};
+      held.is_difference = read_flag(in);
       if (in.ok() && (held.position >= units[worker] || find(worker, held.position) != nullptr)) {
         in.fail_at(start, Fault::kBadIndex, held.position, units[worker]);
       }
-      const bool is_sparse = in.u8() != 0;
+      const bool is_sparse = read_flag(in);
       const std::uint64_t size = in.u64();
       if (in.ok() && (is_sparse ? size > dim : size != dim)) {
         in.fail_at(start + 6, Fault::kBadDimension, size, dim);

@@ -8,6 +8,8 @@
 
 #include "laconic/order/order_policy.hpp"
 #include "laconic/rng/stream.hpp"
+#include "tests/contract/allocations.hpp"
+#include "tests/support/order_loop.hpp"
 
 namespace laconic {
 namespace {
@@ -18,6 +20,17 @@ Order identity(std::uint32_t units) {
   Order order(units);
   std::iota(order.begin(), order.end(), 0U);
   return order;
+}
+
+// The method with its defaults, and with what changes the way of its bytes.
+std::vector<std::string> specs_of(const std::string& name) {
+  std::vector<std::string> specs = {name};
+  if (name == "cd-grab") {
+    for (const char* more : {"exchange=replicated", "exchange=sharded", "sketch=8"}) {
+      specs.push_back(name + ":" + more);
+    }
+  }
+  return specs;
 }
 
 class OrderContract : public testing::TestWithParam<const Card*> {
@@ -99,18 +112,94 @@ TEST_P(OrderContract, IsReachedThroughACanonicalSpecAndDescribed) {
   EXPECT_FALSE(GetParam()->promises.empty());
 }
 
+// The same through the interface of a training loop, for shapes that cd-grab.md asks for.
+TEST_P(OrderContract, CdGrabCheck01ExampleOrdersArePermutationsInEveryEpoch) {
+  std::vector<std::vector<std::uint32_t>> shapes = {{5, 3, 8}, {1, 0, 2, 7}, {100, 99, 1}};
+  for (const std::uint32_t n : {1U, 2U, 3U, 4U, 6U, 7U, 100U}) {
+    for (const std::uint32_t m : {1U, 2U, 3U, 8U}) shapes.emplace_back(m, n);
+  }
+  for (const auto& units : shapes) {
+    for (const std::uint32_t ranks : {1U, 2U}) {
+      const test::OrderLoop<float> loop{.spec = std::string(GetParam()->name),
+                                        .units = units,
+                                        .dim = 4,
+                                        .ranks = ranks,
+                                        .epochs = 3};
+      const test::OrderTrace trace = test::run_orders(loop);
+      for (const auto& epoch : trace.orders) {
+        for (std::size_t w = 0; w < units.size(); ++w) {
+          ASSERT_TRUE(test::is_permutation_of_units(epoch[w], units[w]))
+              << GetParam()->name << " ranks " << ranks << " worker " << w << " of "
+              << units.size();
+        }
+      }
+    }
+  }
+}
+
+TEST_P(OrderContract, ExampleOrdersDoNotDependOnTheNumberOfRanksOrTheArrival) {
+  test::OrderLoop<double> loop{
+      .spec = std::string(GetParam()->name), .units = {10, 9, 10, 4, 10}, .dim = 20, .batch = 2};
+  const auto expected = test::run_orders(loop).orders;
+  loop.shuffles_arrival = true;
+  for (const std::uint32_t ranks : {1U, 2U, 4U}) {
+    loop.ranks = ranks;
+    EXPECT_EQ(test::run_orders(loop).orders, expected) << GetParam()->name << " " << ranks;
+  }
+}
+
+TEST_P(OrderContract, TheWireOfAnOrderThatDoesNotObserveIsSilent) {
+  const test::OrderLoop<float> loop{
+      .spec = std::string(GetParam()->name), .units = {6, 6}, .dim = 4, .ranks = 2};
+  const test::OrderTrace trace = test::run_orders(loop);
+  const bool observes = order_observes(test::canonical_order(loop.spec));
+  const OrderStats& stats = trace.stats.back()[0];
+  if (!observes) {
+    EXPECT_EQ(stats.traffic, Traffic{});
+  }
+  if (GetParam()->name != "cd-grab") {
+    EXPECT_EQ(stats.traffic.sent_bytes, 0U) << "nothing but the question whether all is well";
+  }
+}
+
+TEST_P(OrderContract, AfterTwoEpochsAStepAllocatesNothing) {
+  for (const std::string& spec : specs_of(std::string(GetParam()->name))) {
+    const test::OrderLoop<float> loop{.spec = spec, .units = {8, 8, 8}, .dim = 50, .batch = 2};
+    const auto orders = test::make_orders(loop, 0);
+    const auto comm = make_self_communicator();
+    std::vector<std::vector<float>> g;
+    for (std::uint32_t u = 0; u < 8; ++u) g.push_back(test::normal_vector<float>(1, 0, u, 50));
+    for (std::uint32_t e = 0; e < 4; ++e) {
+      orders->begin_epoch(e);
+      const std::size_t before = test::allocations();
+      for (std::uint32_t step = 0; step < 4; ++step) {
+        for (std::uint32_t w = 0; w < 3 && orders->observes(); ++w) {
+          for (std::uint32_t q = 0; q < 2; ++q) {
+            const std::uint32_t position = 2 * step + q;
+            orders->observe(w, position, UnitGradient<float>::dense(g[orders->order(w)[position]]));
+          }
+        }
+        orders->exchange({.round = step}, *comm);
+      }
+      if (e >= 2) {
+        EXPECT_EQ(test::allocations(), before) << spec << " epoch " << e;
+      }
+      orders->end_epoch({}, *comm);
+    }
+  }
+}
+
 std::vector<const Card*> all_cards() {
   std::vector<const Card*> cards;
   for (const auto& method : orders().methods()) cards.push_back(method.card);
   return cards;
 }
 
-INSTANTIATE_TEST_SUITE_P(All, OrderContract, testing::ValuesIn(all_cards()),
-                         [](const auto& test) {
-                           std::string name(test.param->name);
-                           std::ranges::replace(name, '-', '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(All, OrderContract, testing::ValuesIn(all_cards()), [](const auto& test) {
+  std::string name(test.param->name);
+  std::ranges::replace(name, '-', '_');
+  return name;
+});
 
 }  // namespace
 }  // namespace laconic

@@ -114,16 +114,17 @@ class ServedOrders final : public CoordinatedOrders<T> {
       }
       return;
     }
-    std::vector<std::vector<std::byte>> answers(comm.size());
+    answers_.resize(comm.size());
+    for (auto& answer : answers_) answer.clear();
     parts_.assign(comm.size(), {});
     if (server_) {
       for (std::uint32_t r = 0; r < comm.size(); ++r) {
         const WorkerBlock block = this->hosted_by(r);
         for (std::uint32_t w = block.begin; w < block.end; ++w) {
           (void)write_signs({.epoch = this->epoch(), .worker = w}, this->units()[w] / 2,
-                            server_->signs(w), answers[r]);
+                            server_->signs(w), answers_[r]);
         }
-        parts_[r] = answers[r];
+        parts_[r] = answers_[r];
       }
     }
     comm.all_to_all(tag, parts_, gathered_);
@@ -158,6 +159,7 @@ class ServedOrders final : public CoordinatedOrders<T> {
   std::optional<PairServer<T>> server_ = {};
   std::vector<std::byte> outbox_ = {};
   std::vector<std::span<const std::byte>> parts_ = {};
+  std::vector<std::vector<std::byte>> answers_ = {};  // by rank
   std::vector<Inbound> inbound_ = {};
   Gathered gathered_ = {};
 };

@@ -8,6 +8,7 @@
 
 #include "laconic/base/assert.hpp"
 #include "laconic/base/error.hpp"
+#include "laconic/kernels/kernels.hpp"
 #include "laconic/order/example_orders.hpp"
 #include "laconic/problem/unit_groups.hpp"
 
@@ -114,12 +115,21 @@ class ObservedBatches final : public Batches<T> {
     const std::uint32_t worker = mine_.begin + i;
     const UnitsOf& units = units_[worker];
     const std::uint32_t first = round_ * batch_units_;
-    LACONIC_EXPECTS(first < units.count());
+    if (first >= units.count()) {
+      std::fill(g.begin(), g.end(), T{0});
+      return 0;
+    }
     const std::uint32_t count = std::min(batch_units_, units.count() - first);
     batch_.set(units, orders_->order(worker).subspan(first, count));
     Observer observer(*orders_, worker, first);
     groups_.begin(batch_.sizes, observer);
     problem_.unit_gradients(worker, batch_.examples, x, g, groups_, scratch);
+    const auto left = static_cast<std::size_t>(std::count_if(
+        units_.begin(), units_.end(), [&](const UnitsOf& of) { return first < of.count(); }));
+    if (left < units_.size()) {
+      const double share = static_cast<double>(units_.size()) / static_cast<double>(left);
+      kernels::scale<T>(static_cast<T>(share), g);
+    }
     return batch_.examples.size();
   }
 
@@ -173,26 +183,32 @@ std::unique_ptr<Batches<T>> make_batches(const MethodPlan& method, const Problem
                                          const BatchesSetup& setup) {
   LACONIC_EXPECTS(method.batch.kind == Batch::Kind::kSize);
   LACONIC_EXPECTS(method.unit > 0 && method.batch.size % method.unit == 0);
-  if (order_observes(method.order)) {
+  if (visits_in_step(method)) {
     return std::make_unique<ObservedBatches<T>>(method, problem, setup);
   }
   return std::make_unique<CursorBatches<T>>(method, problem, setup);
 }
 
+bool visits_in_step(const MethodPlan& method) {
+  return method.batch.kind == Batch::Kind::kSize && order_observes(method.order);
+}
+
 template <Real T>
 void check_batches(const MethodPlan& method, const Problem<T>& problem) {
-  if (method.batch.kind != Batch::Kind::kSize || !order_observes(method.order)) return;
+  if (!visits_in_step(method) || method.aggregator.name == "dense") return;
   const auto batches = [&](std::uint32_t worker) {
     return (std::uint64_t{problem.units(worker)} + method.batch.size - 1) / method.batch.size;
   };
   for (std::uint32_t w = 1; w < problem.workers(); ++w) {
     if (batches(w) == batches(0)) continue;
-    throw ConfigError(
-        fmt::format("method '{}': order '{}' goes through all shards in step, but worker 0 has {} "
-                    "batches of {} "
-                    "and worker {} has {}; make the shards equal, e.g. shard = "
-                    "'shuffled:drop_remainder=true', or use order = 'reshuffle'",
-                    method.name, method.order.name, batches(0), method.batch.size, w, batches(w)));
+    throw ConfigError(fmt::format(
+        "method '{}': order '{}' goes through all shards in step, but worker 0 has {} batches of "
+        "{} "
+        "and worker {} has {}, and '{}' cannot do without a worker; make the shards equal, e.g. "
+        "shard = 'shuffled:drop_remainder=true', or use aggregator = 'dense' or order = "
+        "'reshuffle'",
+        method.name, method.order.name, batches(0), method.batch.size, w, batches(w),
+        method.aggregator.name));
   }
 }
 

@@ -6,6 +6,8 @@
 // not observe are asked per worker, and every worker goes through epochs of its own length. Orders
 // that observe visit all workers' shards in step and are told the gradient of every unit, in the
 // pass that computes the batch's gradient, whose bits do not depend on that (cd-grab.md check 18).
+// A worker whose shard is used up before the epoch ends contributes nothing until then (2.8): the
+// mean is over the workers that are left.
 // Private to this layer.
 #pragma once
 
@@ -31,7 +33,9 @@ class Batches {
   Batches& operator=(const Batches&) = delete;
 
   // g = the gradient of the i-th hosted worker's batch of this round at x, the mean over its
-  // examples plus the regulariser. Once per round and worker. Returns the number of examples.
+  // examples plus the regulariser; scaled so that the mean over all workers is that over those
+  // which have a batch, and 0 for the others. Once per round and worker. Returns the number of
+  // examples.
   virtual std::uint64_t gradient(std::uint32_t i, std::span<const T> x, std::span<T> g,
                                  ProblemScratch<T>& scratch) = 0;
   // Collective, once per round after its gradients: what the orders exchange. Every rank throws the
@@ -56,8 +60,11 @@ template <Real T>
                                                        const Problem<T>& problem,
                                                        const BatchesSetup& setup);
 
-// ConfigError when the method's order needs all workers' shards to have the same number of batches
-// and they do not.
+// Whether all workers go through their epochs in step.
+[[nodiscard]] bool visits_in_step(const MethodPlan& method);
+
+// ConfigError when the method's order visits shards in step, they do not have the same number of
+// batches, and the aggregator is none that takes a mean, where nothing can be contributed as 0.
 template <Real T>
 void check_batches(const MethodPlan& method, const Problem<T>& problem);
 

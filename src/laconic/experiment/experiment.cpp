@@ -170,13 +170,16 @@ std::optional<double> minimum_for(const Plan& plan, const Problem<T>& problem) {
 }
 
 template <Real T>
-double epochs_after(const Batch& batch, const Problem<T>& problem, std::uint32_t rounds) {
+double epochs_after(const MethodPlan& method, const Problem<T>& problem, std::uint32_t rounds) {
+  const Batch& batch = method.batch;
+  const std::uint32_t longest = rounds_per_epoch(method, problem);
   std::uint64_t visited = 0;
   std::uint64_t all = 0;
   for (std::uint32_t w = 0; w < problem.workers(); ++w) {
     const std::uint64_t units = problem.units(w);
     if (units == 0) continue;
-    const std::uint64_t per_epoch = batches_per_epoch(batch, problem.units(w));
+    const std::uint64_t per_epoch =
+        visits_in_step(method) ? longest : batches_per_epoch(batch, problem.units(w));
     const std::uint64_t size = batch.kind == Batch::Kind::kSize ? batch.size : units;
     visited += rounds / per_epoch * units + std::min(units, rounds % per_epoch * size);
     all += units;
@@ -192,7 +195,7 @@ double epochs_after(const Batch& batch, const Problem<T>& problem, std::uint32_t
   template std::uint32_t rounds_per_epoch<T>(const MethodPlan&, const Problem<T>&);               \
   template std::optional<double> minimum_for<T>(const MethodPlan&, const Problem<T>&);            \
   template std::optional<double> minimum_for<T>(const Plan&, const Problem<T>&);                  \
-  template double epochs_after<T>(const Batch&, const Problem<T>&, std::uint32_t);
+  template double epochs_after<T>(const MethodPlan&, const Problem<T>&, std::uint32_t);
 LACONIC_INSTANTIATE(float)
 LACONIC_INSTANTIATE(double)
 #undef LACONIC_INSTANTIATE

@@ -73,7 +73,7 @@ template <Real T>
 // Passes over the data after `rounds` rounds: examples visited by all workers over all examples.
 // For problems without examples the number of rounds.
 template <Real T>
-[[nodiscard]] double epochs_after(const Batch& batch, const Problem<T>& problem,
+[[nodiscard]] double epochs_after(const MethodPlan& method, const Problem<T>& problem,
                                   std::uint32_t rounds);
 
 }  // namespace laconic::experiment

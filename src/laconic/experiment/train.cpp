@@ -405,7 +405,7 @@ class Training {
     next.method = task_.method;
     next.repeat = task_.repeat;
     next.round = made_;
-    next.epoch = epochs_after(method_.batch, *problem_, made_);
+    next.epoch = epochs_after(method_, *problem_, made_);
     next.step_size = step_size(made_ == 0 ? 0 : made_ - 1);
     measure(next);
     next.metrics.model_mean = kernels::sum<T>(x_) / static_cast<double>(x_.size());

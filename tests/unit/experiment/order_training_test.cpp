@@ -162,6 +162,18 @@ std::vector<double> plain_losses(const Problem<double>& problem, const Schedule&
   return losses;
 }
 
+// Adds up rows as dense vectors.
+class Collect final : public UnitSink<double> {
+ public:
+  explicit Collect(std::size_t dimension) : mean(dimension) {}
+  void take(std::size_t, const UnitRow<double>& row) override {
+    for (std::size_t e = 0; e < row.values.size(); ++e) {
+      mean[row.dense() ? e : row.indices[e]] += row.values[e];
+    }
+  }
+  std::vector<double> mean;
+};
+
 // A user's own loop around the order: the schedule that it chooses on the way.
 Schedule chosen_schedule(const Problem<double>& problem, const std::string& order,
                          const Loop& loop) {
@@ -174,17 +186,6 @@ Schedule chosen_schedule(const Problem<double>& problem, const std::string& orde
   Schedule schedule;
   std::vector<double> x(d);
   ProblemScratch<double> scratch;
-  // One unit's gradient without the regulariser, by way of dense vectors.
-  class Collect final : public UnitSink<double> {
-   public:
-    explicit Collect(std::size_t dimension) : mean(dimension) {}
-    void take(std::size_t, const UnitRow<double>& row) override {
-      for (std::size_t e = 0; e < row.values.size(); ++e) {
-        mean[row.dense() ? e : row.indices[e]] += row.values[e];
-      }
-    }
-    std::vector<double> mean;
-  };
   problem.initial_point(1, x);
   for (std::uint32_t e = 0; e < kEpochs; ++e) {
     orders->begin_epoch(e);
@@ -416,8 +417,10 @@ TEST(OrderTraining, RefusesShardsThatCannotGoInStep) {
   head.replace(head.find("\"shuffled\""), 10, "\"dirichlet:alpha=1\"");
   const std::string text = head + "batch = 4\n";
   static_cast<void>(Experiment(plan_of(text + methods_with({"reshuffle"}, ""))));
+  static_cast<void>(Experiment(plan_of(text + methods_with({"grab"}, ""))));
   try {
-    const Experiment experiment(plan_of(text + methods_with({"grab"}, "")));
+    const Experiment experiment(
+        plan_of(text + methods_with({"grab"}, "aggregator = 'vote:zero=abstain'\n")));
     FAIL() << "accepted";
   } catch (const ConfigError& e) {
     const std::string what = e.what();
@@ -425,8 +428,69 @@ TEST(OrderTraining, RefusesShardsThatCannotGoInStep) {
                         "has "),
               std::string::npos)
         << what;
-    EXPECT_NE(what.find("'shuffled:drop_remainder=true'"), std::string::npos) << what;
+    EXPECT_NE(what.find("'vote' cannot do without a worker; make the shards equal, e.g. shard = "
+                        "'shuffled:drop_remainder=true', or use aggregator = 'dense'"),
+              std::string::npos)
+        << what;
     EXPECT_EQ(what.find('\n'), std::string::npos);
+  }
+}
+
+// cd-grab.md 2.8: a worker whose shard is used up adds nothing to the mean of the others.
+TEST(OrderTraining, GoesOnWithoutTheWorkersThatAreThrough) {
+  std::string head = kHead;
+  head.replace(head.find("\"shuffled\""), 10, "\"dirichlet:alpha=1\"");
+  constexpr std::uint32_t kBatch = 4;
+  const std::vector<std::string> orders = observing_orders();
+  const Experiment experiment(plan_of(head + "batch = 4\n" + methods_with(orders, "")));
+  Keeper keeper(experiment.plan());
+  const Summary summary = run_with(experiment, 1, keeper);
+  const auto problem = experiment.problem<double>(kWorkers, 1);
+  const std::size_t d = problem->layout().size();
+  std::vector<std::uint32_t> units;
+  for (std::uint32_t w = 0; w < kWorkers; ++w) units.push_back(problem->units(w));
+  const std::uint32_t longest = *std::max_element(units.begin(), units.end());
+  ASSERT_GT(longest, 2 * *std::min_element(units.begin(), units.end()));
+  for (std::size_t m = 0; m < orders.size(); ++m) {
+    const auto chosen =
+        make_example_orders<double>(order_spec(orders[m]), {.units = units, .dim = d, .seed = 1});
+    const auto comm = make_self_communicator();
+    std::vector<double> x(d);
+    std::vector<double> losses;
+    ProblemScratch<double> scratch;
+    const auto measure = [&] {
+      double sum = 0;
+      for (std::uint32_t w = 0; w < kWorkers; ++w) sum += problem->loss(w, x, scratch);
+      losses.push_back(sum / kWorkers);
+    };
+    measure();
+    for (std::uint32_t e = 0; e < kEpochs; ++e) {
+      chosen->begin_epoch(e);
+      for (std::uint32_t first = 0; first < longest; first += kBatch) {
+        double left = 0;
+        for (const std::uint32_t count : units) left += first < count ? 1 : 0;
+        std::vector<double> mean(d);
+        std::vector<double> g(d);
+        for (std::uint32_t w = 0; w < kWorkers; ++w) {
+          if (first >= units[w]) continue;
+          const auto batch = chosen->order(w).subspan(first, std::min(kBatch, units[w] - first));
+          for (std::uint32_t k = 0; k < batch.size(); ++k) {
+            Collect unit(d);
+            problem->unit_gradients(w, batch.subspan(k, 1), x, g, unit, scratch);
+            chosen->observe(w, first + k, UnitGradient<double>::dense(unit.mean));
+          }
+          problem->batch_gradient(w, batch, x, g, scratch);
+          const double share = left < kWorkers ? kWorkers / left : 1;
+          for (std::size_t j = 0; j < d; ++j) mean[j] += share * g[j];
+        }
+        chosen->exchange({.round = first, .phase = 0}, *comm);
+        for (std::size_t j = 0; j < d; ++j) x[j] -= 0.5 * (mean[j] * (1.0 / kWorkers));
+        measure();
+      }
+      chosen->end_epoch({.round = e, .phase = 100}, *comm);
+    }
+    EXPECT_EQ(keeper.losses(m), losses) << orders[m];
+    EXPECT_EQ(summary.methods[m].epochs, kEpochs);
   }
 }
 

@@ -11,6 +11,7 @@
 
 #include "laconic/base/error.hpp"
 #include "laconic/comm/transports.hpp"
+#include "laconic/experiment/catalog.hpp"
 #include "laconic/experiment/records.hpp"
 
 namespace laconic::experiment {
@@ -537,7 +538,14 @@ TEST(Experiment, CountsEpochsInRoundsOfTheLongestShard) {
   const auto problem = experiment.problem<float>(3, 1);
   // 9, 8 and 8 examples: three, two and two batches of 4.
   EXPECT_EQ(rounds_of(experiment.plan().methods[0], *problem), 6U);
-  EXPECT_DOUBLE_EQ(epochs_after({.kind = Batch::Kind::kSize, .size = 4}, *problem, 2), 24.0 / 25);
+  MethodPlan method = experiment.plan().methods[0];
+  EXPECT_DOUBLE_EQ(epochs_after(method, *problem, 2), 24.0 / 25);
+  EXPECT_DOUBLE_EQ(epochs_after(method, *problem, 3), (9.0 + 12 + 12) / 25);
+  // In step the shorter shards wait for the longest.
+  method.order = all_cards().canonical(parse_spec("grab").value_or_throw(), "order");
+  EXPECT_DOUBLE_EQ(epochs_after(method, *problem, 2), 24.0 / 25);
+  EXPECT_DOUBLE_EQ(epochs_after(method, *problem, 3), 1);
+  EXPECT_DOUBLE_EQ(epochs_after(method, *problem, 4), 1 + 12.0 / 25);
 }
 
 }  // namespace

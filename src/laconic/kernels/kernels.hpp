@@ -79,7 +79,7 @@ void force_simd_target(const std::string& name);
   double difference_dot(std::span<const T> a, std::span<const T> b, std::span<const double> h,     \
                         std::span<T> v);                                                           \
   /* add_signed(negative, previous, h), then difference_dot(a, b, h, v), in one pass; v may be a   \
-   * or b, not previous */                                                                                \
+   * or b, not previous */                                                                         \
   template <Real T>                                                                                \
   double add_signed_difference_dot(bool negative, std::span<const T> previous,                     \
                                    std::span<const T> a, std::span<const T> b,                     \

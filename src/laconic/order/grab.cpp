@@ -160,7 +160,8 @@ namespace laconic::order_methods {
 Method<OrderPolicy, OrderSetup> grab() {
   return {&order::kCard,
           [](const Args& args, const OrderSetup& setup) -> std::unique_ptr<OrderPolicy> {
-            return std::make_unique<order::ObservingPolicy<order::GrabEngine>>(
+            return std::make_unique<
+                order::ObservingPolicy<order::GrabEngine<float>, order::GrabEngine<double>>>(
                 args, setup,
                 order::EngineSetup{.options = order::balance_options(args, setup.seed, false)});
           }};

@@ -91,7 +91,8 @@ namespace laconic::order_methods {
 Method<OrderPolicy, OrderSetup> greedy() {
   return {&order::kCard,
           [](const Args& args, const OrderSetup& setup) -> std::unique_ptr<OrderPolicy> {
-            return std::make_unique<order::ObservingPolicy<order::GreedyEngine>>(
+            return std::make_unique<
+                order::ObservingPolicy<order::GreedyEngine<float>, order::GreedyEngine<double>>>(
                 args, setup, order::EngineSetup{});
           }};
 }

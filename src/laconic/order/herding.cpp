@@ -110,14 +110,16 @@ class HerdingEngine {
 namespace laconic::order_methods {
 
 Method<OrderPolicy, OrderSetup> herding() {
-  return {
-      &order::kCard, [](const Args& args, const OrderSetup& setup) -> std::unique_ptr<OrderPolicy> {
-        order::EngineSetup engine;
-        engine.rounds = static_cast<std::uint32_t>(args.integer("rounds"));
-        engine.options.rule.kind =
-            args.text("rule") == "det-le" ? order::RuleKind::kDetLe : order::RuleKind::kDetLt;
-        return std::make_unique<order::ObservingPolicy<order::HerdingEngine>>(args, setup, engine);
-      }};
+  return {&order::kCard,
+          [](const Args& args, const OrderSetup& setup) -> std::unique_ptr<OrderPolicy> {
+            order::EngineSetup engine;
+            engine.rounds = static_cast<std::uint32_t>(args.integer("rounds"));
+            engine.options.rule.kind =
+                args.text("rule") == "det-le" ? order::RuleKind::kDetLe : order::RuleKind::kDetLt;
+            return std::make_unique<
+                order::ObservingPolicy<order::HerdingEngine<float>, order::HerdingEngine<double>>>(
+                args, setup, engine);
+          }};
 }
 
 }  // namespace laconic::order_methods

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the policies that observe share: epochs that follow each other, checks of what is given,
-// sketches, and the state. The method itself is an Engine, which sees checked gradients of one
-// type. Private to the layer.
+// sketches, and the state. The method itself is an engine, one type for float and one for double,
+// which sees checked gradients. Private to the layer. What an engine for gradients of type T has:
 //
-//   template <Real T> class Engine {
-//     explicit Engine(const EngineSetup&);
-//     void begin_epoch(std::uint32_t e);
-//     void push(std::uint32_t position, const UnitGradient<T>&);   // any order, each once, finite
-//     void end_epoch(std::span<std::uint32_t> order);              // all were pushed; order: in,
-//     out OrderStats stats() const; void save(wire::WireWriter&) const;  void
-//     load(wire::WireReader&);
-//   };
+//   explicit Engine(const EngineSetup&);
+//   void begin_epoch(std::uint32_t e);
+//   void push(std::uint32_t position, const UnitGradient<T>&);  // in any order, each once, finite
+//   void end_epoch(std::span<std::uint32_t> order);  // after all pushes; replaced by the next one
+//   OrderStats stats() const;
+//   void save(wire::WireWriter&) const;
+//   void load(wire::WireReader&);
 #pragma once
 
 #include <fmt/format.h>
@@ -20,6 +19,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <variant>
 #include <vector>
 
@@ -40,7 +40,7 @@ struct EngineSetup {
   std::uint32_t rounds = 0;  // herding
 };
 
-template <template <class> class Engine>
+template <class FloatEngine, class DoubleEngine>
 class ObservingPolicy final : public OrderPolicy {
  public:
   ObservingPolicy(const Args& args, const OrderSetup& setup, EngineSetup engine)
@@ -144,34 +144,35 @@ class ObservingPolicy final : public OrderPolicy {
 
  private:
   template <Real T>
-  using Pointer = std::unique_ptr<Engine<T>>;
-  using Engines = std::variant<std::monostate, Pointer<float>, Pointer<double>>;
+  using EngineOf = std::conditional_t<std::is_same_v<T, float>, FloatEngine, DoubleEngine>;
+  using Engines =
+      std::variant<std::monostate, std::unique_ptr<FloatEngine>, std::unique_ptr<DoubleEngine>>;
 
   static void begin(std::monostate&, std::uint32_t) {}
-  template <Real T>
-  static void begin(Pointer<T>& engine, std::uint32_t e) {
+  template <class Engine>
+  static void begin(std::unique_ptr<Engine>& engine, std::uint32_t e) {
     engine->begin_epoch(e);
   }
   static OrderStats stats_of(const std::monostate&) { return {}; }
-  template <Real T>
-  static OrderStats stats_of(const Pointer<T>& engine) {
+  template <class Engine>
+  static OrderStats stats_of(const std::unique_ptr<Engine>& engine) {
     return engine->stats();
   }
   static void save_engine(const std::monostate&, wire::WireWriter&) {}
-  template <Real T>
-  static void save_engine(const Pointer<T>& engine, wire::WireWriter& out) {
+  template <class Engine>
+  static void save_engine(const std::unique_ptr<Engine>& engine, wire::WireWriter& out) {
     engine->save(out);
   }
   template <Real T>
   void load_engine(Engines& out, std::uint32_t epoch, wire::WireReader& in) const {
-    auto engine = std::make_unique<Engine<T>>(engine_setup_);
+    auto engine = std::make_unique<EngineOf<T>>(engine_setup_);
     engine->begin_epoch(epoch);
     if (in.ok()) engine->load(in);
     out = std::move(engine);
   }
   static void end(std::monostate&, std::span<std::uint32_t>) {}
-  template <Real T>
-  static void end(Pointer<T>& engine, std::span<std::uint32_t> order) {
+  template <class Engine>
+  static void end(std::unique_ptr<Engine>& engine, std::span<std::uint32_t> order) {
     engine->end_epoch(order);
   }
 
@@ -199,11 +200,11 @@ class ObservingPolicy final : public OrderPolicy {
     }
     expect_form(gradient, setup_.dim);
     if (std::holds_alternative<std::monostate>(engine_)) {
-      auto engine = std::make_unique<Engine<T>>(engine_setup_);
+      auto engine = std::make_unique<EngineOf<T>>(engine_setup_);
       engine->begin_epoch(epoch_);
       engine_ = std::move(engine);
     }
-    auto* engine = std::get_if<Pointer<T>>(&engine_);
+    auto* engine = std::get_if<std::unique_ptr<EngineOf<T>>>(&engine_);
     if (engine == nullptr) {
       throw std::logic_error(fmt::format(
           "{}: gradients were of another type before; observe float or double, not both", name_));

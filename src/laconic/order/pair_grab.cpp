@@ -20,7 +20,8 @@ const Card kCard{
 
 Method<OrderPolicy, OrderSetup> pair_grab() {
   return {&kCard, [](const Args& args, const OrderSetup& setup) -> std::unique_ptr<OrderPolicy> {
-            return std::make_unique<order::ObservingPolicy<order::PairEngine>>(
+            return std::make_unique<
+                order::ObservingPolicy<order::PairEngine<float>, order::PairEngine<double>>>(
                 args, setup,
                 order::EngineSetup{.options = order::balance_options(args, setup.seed, true)});
           }};

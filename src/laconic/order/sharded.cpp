@@ -243,6 +243,10 @@ class ShardedOrders final : public CoordinatedOrders<T> {
       const std::size_t begin = part.begin - slice().begin;
       const std::span<double> sums = tree_.row(kLeaves + leaf);
       tree_.set_known(kLeaves + leaf);
+      if (part.size == 0) {
+        std::ranges::fill(sums, 0.0);
+        continue;
+      }
       const std::span<const double> h = std::span<const double>(h_).subspan(begin, part.size);
       std::size_t next = vectors;
       for (std::size_t a = 0; a < vectors; ++a) {

@@ -393,7 +393,7 @@ class Training {
   [[nodiscard]] bool due() const {
     if (task_.ends_only && (!method_.until || exact_target_)) return made_ == rounds_;
     const std::uint32_t every =
-        plan_.record_each_epoch
+        plan_.record_each_epoch && method_.batch.kind == Batch::Kind::kSize
             ? epoch_
             : plan_.record_every.value_or(std::max(std::uint32_t{1}, rounds_ / kDefaultRecords));
     return made_ == rounds_ || made_ % every == 0;

@@ -43,7 +43,7 @@ std::vector<ParamCard> balance_params(bool pairs) {
        .default_text = "0",
        .help = "balance sparse sign projections of so many numbers; 0: whole gradients",
        .min = 0,
-       .max = 16777216}};
+       .max = 1048576}};
   if (pairs) {
     params.push_back({.key = "lone",
                       .type = ParamType::kChoice,

@@ -25,7 +25,7 @@ MAY = {
     "comm": "base tensor wire kernels",
     "optim": "base rng tensor kernels",
     "aggregate": "base rng tensor wire kernels compress mechanism comm optim",
-    "order": "base rng tensor kernels",
+    "order": "base rng tensor wire kernels comm",
     "problem": "base rng tensor kernels data",
     "experiment": "base rng tensor wire kernels data compress mechanism comm optim aggregate order problem",
 }

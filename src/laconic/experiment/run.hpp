@@ -22,6 +22,13 @@ struct Best {
   std::uint32_t test_accuracy_round = 0;
 };
 
+// Of an order that observes gradients; means over the repeats, per worker.
+struct OrderSummary {
+  double uplink_bytes = 0;
+  double downlink_bytes = 0;
+  OrderMemory memory = {};  // of rank 0
+};
+
 // Means over the repeats.
 struct MethodSummary {
   std::string name = {};
@@ -35,6 +42,7 @@ struct MethodSummary {
   // Uncompressed bits over payload bits; absent when nothing was sent.
   std::optional<double> uplink_compression = {};
   std::optional<double> downlink_compression = {};
+  std::optional<OrderSummary> order = {};
   std::uint64_t refused_frames = 0;  // the sum over the repeats
   Seconds seconds = {};
   std::optional<double> predicted_network_seconds = {};  // absent without [network]

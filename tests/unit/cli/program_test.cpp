@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -307,6 +308,53 @@ TEST_F(Program, ListsAndDescribesMethods) {
   EXPECT_NE(vote.out.find("Promises:"), std::string::npos);
 }
 
+TEST_F(Program, MeasuresHowOrdersHerdRandomVectors) {
+  const Finished run =
+      call({"herding", "--order", "reshuffle", "--order", "cd-grab", "--workers", "2,8",
+            "--vectors", "4000", "--dim", "4", "--rounds", "7", "--repeats", "2", "--csv"});
+  EXPECT_EQ(run.code, 0) << run.err;
+  std::istringstream lines(run.out);
+  std::string line;
+  std::getline(lines, line);
+  EXPECT_EQ(line, "order,workers,round,bound,ordering_seconds");
+  double first = 0;
+  int rows = 0;
+  for (; std::getline(lines, line); ++rows) {
+    const int round = rows % 8;
+    const std::string head = std::string(rows < 16 ? "\"reshuffle\"," : "\"cd-grab\",") +
+                             (rows / 8 % 2 == 0 ? "2," : "8,") + std::to_string(round) + ",";
+    ASSERT_EQ(line.substr(0, head.size()), head);
+    const double bound = std::stod(line.substr(head.size()));
+    if (round == 0) first = bound;
+    if (round == 7) {
+      EXPECT_EQ(bound < first / 4, rows >= 16) << line;
+    }
+  }
+  EXPECT_EQ(rows, 32);
+  const Finished table = call({"herding", "--vectors", "640", "--rounds", "1", "--repeats", "1"});
+  EXPECT_EQ(table.code, 0) << table.err;
+  EXPECT_EQ(std::count(table.out.begin(), table.out.end(), '\n'), 1 + 4 * 5);
+  for (
+      const auto& [arguments, message] :
+      std::vector<std::pair<std::vector<std::string>, std::string>>{
+          {{"herding", "--vectors", "100", "--workers", "8"},
+           "laconic: --vectors 100 is not a multiple of --workers 8; all workers have as many, use "
+           "104\n"},
+          {{"herding", "--vectors", "268435456", "--workers", "1"},
+           "laconic: --vectors 268435456 of --dim 16 are more than 268435456 numbers; use fewer\n"},
+          {{"herding", "--order", "grub"},
+           "laconic: --order grub: 'grub' is not a known order; use incremental, once, reshuffle, "
+           "flipflop, greedy, herding, grab, pair-grab or cd-grab\n"},
+          {{"herding", "--order", "cd-grab:exchange=sharded,rule=walk"},
+           "laconic: --order cd-grab:exchange=sharded,rule=walk: cd-grab: rule=walk does not work "
+           "with exchange=sharded, where no rank sees the largest entry of the sum before a "
+           "decision; use exchange=server or exchange=replicated\n"}}) {
+    const Finished refused = call(arguments);
+    EXPECT_EQ(refused.code, 2);
+    EXPECT_EQ(refused.err, message);
+  }
+}
+
 TEST_F(Program, DescribesTheTheoryOfASpec) {
   const Finished constants =
       call({"describe", "dense:sum=fast", "--dim", "100", "--workers", "10"});
@@ -467,7 +515,8 @@ TEST_F(Program, HelpsAndSaysItsVersionEverywhere) {
                                              {"data"},
                                              {"data", "list"},
                                              {"data", "info"},
-                                             {"data", "fetch"}}) {
+                                             {"data", "fetch"},
+                                             {"herding"}}) {
     for (const char* flag : {"--help", "--version"}) {
       std::vector<std::string> arguments = command;
       arguments.emplace_back(flag);

@@ -308,6 +308,30 @@ TEST_F(Program, ListsAndDescribesMethods) {
   EXPECT_NE(vote.out.find("Promises:"), std::string::npos);
 }
 
+TEST_F(Program, CountsTheExchangeOfOrdersApart) {
+  write("a.toml",
+        "name = 'a'\nworkers = 4\nepochs = 2\nbatch = 5\nstep = 1\naggregator = 'dense'\n"
+        "problem = 'logistic:l2=1e-2'\ndata = "
+        "'synthetic-sparse:rows=80,test_rows=9,features=8,nonzeros=3'\n"
+        "record_excess = true\nrecord_every = 'epoch'\n"
+        "[[method]]\nname = 'plain'\n[[method]]\nname = 'coordinated'\norder = 'cd-grab'\n");
+  const Finished run = call({"run", path("a.toml"), "--out", path("out")});
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_NE(run.out.find("What orders exchange is counted apart: `order` in summary.json.\n"),
+            std::string::npos)
+      << run.out;
+  const Json methods = Json::parse(read_file(path("out/summary.json")))["methods"];
+  EXPECT_TRUE(methods[0]["order"].is_null());
+  EXPECT_GT(methods[1]["order"]["uplink_bytes"], 2 * 20 * 36);
+  EXPECT_EQ(methods[1]["order"]["downlink_bytes"], 2 * (32 + 2));
+  EXPECT_EQ(methods[1]["order"]["memory"]["sum_numbers"], 8);
+  EXPECT_EQ(methods[0]["uplink"], methods[1]["uplink"]);
+  EXPECT_LT(methods[1]["final"]["excess"], 0.69);
+  const Finished alone =
+      call({"run", path("a.toml"), "--out", path("alone"), "--set", "method.2.order=grab"});
+  EXPECT_EQ(alone.out.find("What orders exchange"), std::string::npos);
+}
+
 TEST_F(Program, MeasuresHowOrdersHerdRandomVectors) {
   const Finished run =
       call({"herding", "--order", "reshuffle", "--order", "cd-grab", "--workers", "2,8",

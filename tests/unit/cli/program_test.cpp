@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -225,7 +226,10 @@ TEST_F(Program, RefusesBadCommandLines) {
                                              {"describe", "nothing"},
                                              {"data"},
                                              {"data", "info", "nothing"},
-                                             {"data", "fetch", "nothing"}}) {
+                                             {"data", "fetch", "nothing"},
+                                             {"herding"},
+                                             {"herding", "vote"},
+                                             {"herding", "once", "--rounds", "0"}}) {
     const Finished run = call(arguments);
     EXPECT_EQ(run.code, 2) << (arguments.empty() ? "" : arguments.back());
     EXPECT_NE(run.err, "");
@@ -332,6 +336,44 @@ TEST_F(Program, DescribesTheTheoryOfASpec) {
             "laconic: dense: shards=3 is more than the 2 workers that can host them; use at most "
             "2\n"}}) {
     const Finished refused = call(arguments);
+    EXPECT_EQ(refused.code, 2);
+    EXPECT_EQ(refused.err, message);
+    EXPECT_EQ(refused.out, "");
+  }
+}
+
+TEST_F(Program, MeasuresHowOrdersHerdRandomVectors) {
+  const std::vector<std::string> arguments = {"herding", "cd-grab",   "reshuffle", "--vectors",
+                                              "8000",    "--workers", "4",         "--rounds",
+                                              "8",       "--seeds",   "2"};
+  const Finished run = call(arguments);
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_TRUE(run.out.starts_with(
+      "8000 vectors of 16 numbers, 4 workers; largest entry of a prefix sum, median of 2 seed(s)\n"
+      "round   cd-grab  reshuffle\n    0  "))
+      << run.out;
+  const std::size_t last = run.out.find("\n    8  ");
+  ASSERT_NE(last, std::string::npos) << run.out;
+  std::istringstream row(run.out.substr(last));
+  double round = 0;
+  double coordinated = 0;
+  double reshuffled = 0;
+  row >> round >> coordinated >> reshuffled;
+  EXPECT_GT(coordinated, 0);
+  EXPECT_LT(coordinated, 0.2 * reshuffled);
+  for (const auto& [bad, message] : std::vector<std::pair<std::vector<std::string>, std::string>>{
+           {{"herding", "cd-grab", "--vectors", "10", "--workers", "3"},
+            "laconic: random vectors: 10 vectors of 16 numbers cannot be dealt to 3 workers; give "
+            "a "
+            "multiple of the workers, and no zeros\n"},
+           {{"herding", "cd-grab:exchange=sharded,rule=walk"},
+            "laconic: cd-grab: rule=walk does not work with exchange=sharded, where no rank sees "
+            "the "
+            "largest entry of the sum before a decision; use exchange=server or "
+            "exchange=replicated\n"},
+           {{"herding", "cd-grab:rule=none"},
+            "laconic: cd-grab: rule=none is unknown; use det-le, det-lt or walk\n"}}) {
+    const Finished refused = call(bad);
     EXPECT_EQ(refused.code, 2);
     EXPECT_EQ(refused.err, message);
     EXPECT_EQ(refused.out, "");
@@ -464,6 +506,7 @@ TEST_F(Program, HelpsAndSaysItsVersionEverywhere) {
                                              {"validate"},
                                              {"list"},
                                              {"describe"},
+                                             {"herding"},
                                              {"data"},
                                              {"data", "list"},
                                              {"data", "info"},

@@ -226,7 +226,9 @@ TEST_F(Program, RefusesBadCommandLines) {
                                              {"describe", "nothing"},
                                              {"data"},
                                              {"data", "info", "nothing"},
-                                             {"data", "fetch", "nothing"}}) {
+                                             {"data", "fetch", "nothing"},
+                                             {"herding", "vote"},
+                                             {"herding", "once", "--rounds", "0"}}) {
     const Finished run = call(arguments);
     EXPECT_EQ(run.code, 2) << (arguments.empty() ? "" : arguments.back());
     EXPECT_NE(run.err, "");
@@ -333,9 +335,8 @@ TEST_F(Program, CountsTheExchangeOfOrdersApart) {
 }
 
 TEST_F(Program, MeasuresHowOrdersHerdRandomVectors) {
-  const Finished run =
-      call({"herding", "--order", "reshuffle", "--order", "cd-grab", "--workers", "2,8",
-            "--vectors", "4000", "--dim", "4", "--rounds", "7", "--repeats", "2", "--csv"});
+  const Finished run = call({"herding", "reshuffle", "cd-grab", "--workers", "2,8", "--vectors",
+                             "4000", "--dim", "4", "--rounds", "7", "--repeats", "2", "--csv"});
   EXPECT_EQ(run.code, 0) << run.err;
   std::istringstream lines(run.out);
   std::string line;
@@ -366,11 +367,11 @@ TEST_F(Program, MeasuresHowOrdersHerdRandomVectors) {
            "104\n"},
           {{"herding", "--vectors", "268435456", "--workers", "1"},
            "laconic: --vectors 268435456 of --dim 16 are more than 268435456 numbers; use fewer\n"},
-          {{"herding", "--order", "grub"},
-           "laconic: --order grub: 'grub' is not a known order; use incremental, once, reshuffle, "
+          {{"herding", "grub"},
+           "laconic: order grub: 'grub' is not a known order; use incremental, once, reshuffle, "
            "flipflop, greedy, herding, grab, pair-grab or cd-grab\n"},
-          {{"herding", "--order", "cd-grab:exchange=sharded,rule=walk"},
-           "laconic: --order cd-grab:exchange=sharded,rule=walk: cd-grab: rule=walk does not work "
+          {{"herding", "cd-grab:exchange=sharded,rule=walk"},
+           "laconic: order cd-grab:exchange=sharded,rule=walk: cd-grab: rule=walk does not work "
            "with exchange=sharded, where no rank sees the largest entry of the sum before a "
            "decision; use exchange=server or exchange=replicated\n"}}) {
     const Finished refused = call(arguments);
@@ -536,11 +537,11 @@ TEST_F(Program, HelpsAndSaysItsVersionEverywhere) {
                                              {"validate"},
                                              {"list"},
                                              {"describe"},
+                                             {"herding"},
                                              {"data"},
                                              {"data", "list"},
                                              {"data", "info"},
-                                             {"data", "fetch"},
-                                             {"herding"}}) {
+                                             {"data", "fetch"}}) {
     for (const char* flag : {"--help", "--version"}) {
       std::vector<std::string> arguments = command;
       arguments.emplace_back(flag);

@@ -36,10 +36,10 @@ constexpr std::uint64_t kMaxNumbers = std::uint64_t{1} << 28;  // 2 GiB of doubl
 Spec canonical_order(const std::string& text) {
   const Spec parsed = parse_spec(text).value_or_throw();
   const std::vector<std::string> problems = experiment::all_cards().problems(parsed, "order");
-  if (!problems.empty()) throw ConfigError(fmt::format("--order {}: {}", text, problems.front()));
+  if (!problems.empty()) throw ConfigError(fmt::format("order {}: {}", text, problems.front()));
   Spec canonical = experiment::all_cards().canonical(parsed, "order");
   const std::vector<std::string> beyond = order_problems(canonical);
-  if (!beyond.empty()) throw ConfigError(fmt::format("--order {}: {}", text, beyond.front()));
+  if (!beyond.empty()) throw ConfigError(fmt::format("order {}: {}", text, beyond.front()));
   return canonical;
 }
 
@@ -126,9 +126,8 @@ void add_herding(CLI::App& app, Action& chosen) {
   auto question = std::make_shared<Question>();  // lives as long as the application's callbacks
   CLI::App* command = app.add_subcommand(
       "herding", "Measure how far prefix sums of random vectors stray under example orders");
-  command->add_option("--order", question->orders, "Orders, as in a configuration")
+  command->add_option("ORDER", question->orders, "Orders, as in a configuration")
       ->type_name("SPEC")
-      ->allow_extra_args(false)
       ->capture_default_str();
   command->add_option("--workers", question->workers, "Numbers of workers, e.g. 4,16,64")
       ->type_name("N,...")

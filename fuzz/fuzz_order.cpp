@@ -72,7 +72,7 @@ void check_messages(std::span<const std::byte> bytes) {
                                    .first_worker = 1,
                                    .end_worker = 3,
                                    .slice = kSlice};
-      if (!take_message(rest, awaited, received, diverged)) {
+      if (!order::take_message(rest, awaited, received, diverged)) {
         require(rest.size() == left, "a refused message stays where it is");
         break;
       }
@@ -80,7 +80,7 @@ void check_messages(std::span<const std::byte> bytes) {
       require(received.item.worker >= 1 && received.item.worker < 3, "the sender is hosted there");
       if (diverged) continue;
       order::Row<float> row;
-      if (!read_gradient(received, kSlice, row)) continue;
+      if (!order::read_gradient(received, kSlice, row)) continue;
       require(row.values.size() == (row.is_sparse ? row.indices.size() : kSlice.size),
               "a gradient has its numbers");
       require(order::is_finite(row.view()), "numbers are finite");
@@ -90,12 +90,12 @@ void check_messages(std::span<const std::byte> bytes) {
   }
   wire::Bytes rest = bytes;
   std::array<std::uint64_t, 1> signs = {};
-  if (take_signs(rest, {.epoch = 1, .worker = 2}, 11, signs)) {
+  if (order::take_signs(rest, {.epoch = 1, .worker = 2}, 11, signs)) {
     require(signs[0] >> 11 == 0, "no sign behind the last pair");
   }
   rest = bytes;
   std::array<double, 3> sums = {};
-  (void)take_sums(rest, {.epoch = 1, .worker = 2, .index = 4}, sums);
+  (void)order::take_sums(rest, {.epoch = 1, .worker = 2, .index = 4}, sums);
 }
 
 }  // namespace

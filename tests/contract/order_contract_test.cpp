@@ -26,7 +26,8 @@ Order identity(std::uint32_t units) {
 std::vector<std::string> specs_of(const std::string& name) {
   std::vector<std::string> specs = {name};
   if (name == "cd-grab") {
-    for (const char* more : {"exchange=replicated", "exchange=sharded", "sketch=8"}) {
+    for (const char* more :
+         {"exchange=replicated", "exchange=sharded", "sketch=8", "exchange=sharded,behind=true"}) {
       specs.push_back(name + ":" + more);
     }
   }

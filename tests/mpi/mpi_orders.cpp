@@ -12,8 +12,12 @@ namespace laconic::test {
 namespace {
 
 std::vector<std::string> all_specs() {
-  std::vector<std::string> specs = {"cd-grab:exchange=replicated", "cd-grab:exchange=sharded",
-                                    "cd-grab:sketch=8", "cd-grab:rule=walk"};
+  std::vector<std::string> specs = {"cd-grab:exchange=replicated",
+                                    "cd-grab:exchange=sharded",
+                                    "cd-grab:sketch=8",
+                                    "cd-grab:rule=walk",
+                                    "cd-grab:behind=true",
+                                    "cd-grab:exchange=sharded,behind=true"};
   for (const auto& method : orders().methods()) specs.emplace_back(method.card->name);
   return specs;
 }

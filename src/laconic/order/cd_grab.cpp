@@ -21,6 +21,11 @@ std::vector<ParamCard> params() {
            "server: gradients go to worker 0's rank, sign bits come back; replicated: all-gather, "
            "a server on every rank; sharded: every rank holds a slice of the sum",
        .choices = {"server", "replicated", "sharded"}});
+  params.push_back({.key = "behind",
+                    .type = ParamType::kFlag,
+                    .default_text = "false",
+                    .help = "true: a step's exchange runs beside the next step, in a thread of its "
+                            "own; the same orders"});
   return params;
 }
 
@@ -50,7 +55,8 @@ std::unique_ptr<ExampleOrders<T>> coordinated_cd_grab(const Args& args,
                                                       const ExampleOrdersSetup& setup) {
   order::CoordinatedSetup coordinated{.common = setup,
                                       .spec = args.spec(),
-                                      .options = order::balance_options(args, setup.seed, true)};
+                                      .options = order::balance_options(args, setup.seed, true),
+                                      .behind = args.flag("behind")};
   const std::string& exchange = args.text("exchange");
   if (exchange == "sharded") {
     coordinated.form = order::ExchangeForm::kSharded;

@@ -79,10 +79,29 @@ void CoordinatedOrders<T>::observe(std::uint32_t worker, std::uint32_t position,
 }
 
 template <Real T>
+void CoordinatedOrders<T>::exchange(Tag tag, Communicator& comm) {
+  expect_rank(comm);
+  if (!setup_.behind) {
+    pack();
+    const MeterScope scope(comm, traffic_);
+    carry(tag, comm);
+    return;
+  }
+  if (background_ == nullptr) background_ = std::make_unique<Background>(comm.open_second(tag));
+  settle();
+  pack();
+  background_->start([this, tag](Communicator& second) {
+    const MeterScope scope(second, traffic_);
+    carry(tag, second);
+  });
+}
+
+template <Real T>
 void CoordinatedOrders<T>::end_epoch(Tag tag, Communicator& comm) {
   LACONIC_EXPECTS(open_);
   LACONIC_EXPECTS(is_settled());
   expect_rank(comm);
+  settle();
   for (std::uint32_t w = mine_.begin; w < mine_.end; ++w) {
     const std::uint32_t missing = seen_.first_missing(w - mine_.begin);
     if (missing == units()[w]) continue;
@@ -106,6 +125,7 @@ void CoordinatedOrders<T>::end_epoch(Tag tag, Communicator& comm) {
 
 template <Real T>
 OrderStats CoordinatedOrders<T>::stats() const {
+  settle();
   OrderStats stats = balance_stats();
   stats.uplink_bytes = uplink_bytes_;
   stats.downlink_bytes = downlink_bytes_;
@@ -118,6 +138,7 @@ OrderStats CoordinatedOrders<T>::stats() const {
 template <Real T>
 void CoordinatedOrders<T>::save(std::vector<std::byte>& out) const {
   LACONIC_EXPECTS(is_settled());
+  settle();
   wire::WireWriter writer(out);
   save_facts(facts_, writer);
   writer.u8(open_ ? 1 : 0);

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "laconic/comm/background.hpp"
 #include "laconic/order/balance_options.hpp"
 #include "laconic/order/divergence.hpp"
 #include "laconic/order/example_orders.hpp"
@@ -27,6 +28,7 @@ struct CoordinatedSetup {
   Spec spec = {};  // canonical
   BalanceOptions options = {};
   ExchangeForm form = ExchangeForm::kServer;
+  bool behind = false;  // steps are carried beside the training, in a thread of comm
 };
 
 template <Real T>
@@ -38,6 +40,7 @@ class CoordinatedOrders : public ExampleOrders<T> {
   [[nodiscard]] std::span<const std::uint32_t> order(std::uint32_t worker) const final;
   [[nodiscard]] bool observes() const final { return true; }
   void observe(std::uint32_t worker, std::uint32_t position, const UnitGradient<T>& gradient) final;
+  void exchange(Tag tag, Communicator& comm) final;
   void end_epoch(Tag tag, Communicator& comm) final;
   [[nodiscard]] OrderStats stats() const final;
   void save(std::vector<std::byte>& out) const final;
@@ -49,6 +52,12 @@ class CoordinatedOrders : public ExampleOrders<T> {
   // A checked gradient of a hosted worker, sketched where that is asked for.
   virtual void keep(std::uint32_t worker, std::uint32_t position,
                     const UnitGradient<T>& gradient) = 0;
+  // Puts what was observed since the last call aside, to be carried; in its place a note when a
+  // gradient is not finite.
+  virtual void pack() = 0;
+  // Collective. Exchanges what was packed and decides. May run beside keep, in another thread: it
+  // shares nothing with it. Throws UnitDivergedError when it hears of a gradient.
+  virtual void carry(Tag tag, Communicator& comm) = 0;
   // Collective. The signs of all hosted workers' pairs are in signs() afterwards.
   virtual void finish(Tag tag, Communicator& comm) = 0;
   [[nodiscard]] virtual OrderStats balance_stats() const = 0;
@@ -74,8 +83,14 @@ class CoordinatedOrders : public ExampleOrders<T> {
   [[nodiscard]] PairServerSetup server_setup() const {
     return {.units = setup_.common.units, .dim = dim_, .options = setup_.options};
   }
-  [[nodiscard]] Traffic& traffic() { return traffic_; }
-  [[nodiscard]] DivergenceNote& diverged() { return diverged_; }
+  // Of this rank's own gradients.
+  [[nodiscard]] bool diverges() const { return diverged_.unit().has_value(); }
+  // What was carried has been told of.
+  void throw_if_diverged() const {
+    if (heard_.unit()) throw UnitDivergedError(*heard_.unit());
+  }
+  // For destructors: nothing is carried any more.
+  void stop() { background_.reset(); }
   void count_uplink(std::uint64_t bytes) { uplink_bytes_ += bytes; }
   void count_downlink(std::uint64_t bytes) { downlink_bytes_ += bytes; }
   // LACONIC_EXPECTS that the communicator is the one of the setup.
@@ -96,9 +111,9 @@ class CoordinatedOrders : public ExampleOrders<T> {
         bad_message(rank, status);
       }
       if (tells_divergence) {
-        diverged_.note({.worker = received.item.worker,
-                        .epoch = received.item.epoch,
-                        .position = received.item.index});
+        heard_.note({.worker = received.item.worker,
+                     .epoch = received.item.epoch,
+                     .position = received.item.index});
       } else {
         take(received);
       }
@@ -110,15 +125,20 @@ class CoordinatedOrders : public ExampleOrders<T> {
 
  private:
   void load_parts(std::span<const std::byte> state);
+  // Nothing is carried any more; throws what carrying threw.
+  void settle() const {
+    if (background_ != nullptr) background_->wait();
+  }
 
   CoordinatedSetup setup_;
   WorkerBlock mine_;
   std::size_t dim_;
   StateFacts facts_;
   std::optional<SignSketch> sketch_ = {};
-  SeenUnits seen_;   // of hosted workers
-  PairSigns signs_;  // of all workers; filled for hosted ones
-  DivergenceNote diverged_ = {};
+  SeenUnits seen_;                                       // of hosted workers
+  PairSigns signs_;                                      // of all workers; filled for hosted ones
+  DivergenceNote diverged_ = {};                         // observed here
+  DivergenceNote heard_ = {};                            // in messages
   std::vector<std::vector<std::uint32_t>> orders_ = {};  // by hosted worker
   std::vector<std::uint32_t> next_ = {};
   std::uint32_t epoch_ = 0;
@@ -127,6 +147,7 @@ class CoordinatedOrders : public ExampleOrders<T> {
   Traffic traffic_ = {};
   std::uint64_t uplink_bytes_ = 0;
   std::uint64_t downlink_bytes_ = 0;
+  std::unique_ptr<Background> background_ = {};  // with behind=true, from the first exchange on
 };
 
 // Forms (a) and (b): gradients travel to an order server at the rank of worker 0, or to a replica

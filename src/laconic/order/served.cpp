@@ -25,34 +25,38 @@ class ServedOrders final : public CoordinatedOrders<T> {
     }
   }
 
-  void exchange(Tag tag, Communicator& comm) override {
-    this->expect_rank(comm);
-    const bool diverges = this->diverged().unit().has_value();
-    if (diverges) {
-      outbox_.clear();
-      this->write_note(outbox_);
-    }
-    {
-      const MeterScope scope(comm, this->traffic());
-      if (replicated_) {
-        comm.all_gather(tag, outbox_, gathered_);
-      } else {
-        parts_.assign(comm.size(), {});
-        for (std::uint32_t r = 0; r < comm.size(); ++r) {
-          if (diverges || r == server_rank_) parts_[r] = outbox_;
-        }
-        comm.all_to_all(tag, parts_, gathered_);
-      }
-    }
-    outbox_.clear();
-    serve();
-  }
+  ~ServedOrders() override { this->stop(); }
+  ServedOrders(const ServedOrders&) = delete;
+  ServedOrders& operator=(const ServedOrders&) = delete;
 
  private:
   struct Inbound {
     std::uint32_t rank = 0;
     Received message = {};
   };
+
+  void pack() override {
+    to_all_ = replicated_ || this->diverges();
+    if (this->diverges()) {
+      outbox_.clear();
+      this->write_note(outbox_);
+    }
+    std::swap(outbox_, packed_);
+    outbox_.clear();
+  }
+
+  void carry(Tag tag, Communicator& comm) override {
+    if (replicated_) {
+      comm.all_gather(tag, packed_, gathered_);
+    } else {
+      parts_.assign(comm.size(), {});
+      for (std::uint32_t r = 0; r < comm.size(); ++r) {
+        if (to_all_ || r == server_rank_) parts_[r] = packed_;
+      }
+      comm.all_to_all(tag, parts_, gathered_);
+    }
+    serve();
+  }
 
   void start(std::uint32_t e) override {
     if (server_) server_->begin_epoch(e);
@@ -78,7 +82,7 @@ class ServedOrders final : public CoordinatedOrders<T> {
                     inbound_.push_back({r, message});
                   });
     }
-    if (this->diverged().unit()) throw UnitDivergedError(*this->diverged().unit());
+    this->throw_if_diverged();
     if (!server_) {
       if (!inbound_.empty()) {
         this->bad_message(inbound_[0].rank, {Fault::kBadKind, 5});
@@ -158,6 +162,8 @@ class ServedOrders final : public CoordinatedOrders<T> {
   std::uint32_t server_rank_;
   std::optional<PairServer<T>> server_ = {};
   std::vector<std::byte> outbox_ = {};
+  std::vector<std::byte> packed_ = {};
+  bool to_all_ = false;  // packed_ is for every rank
   std::vector<std::span<const std::byte>> parts_ = {};
   std::vector<std::vector<std::byte>> answers_ = {};  // by rank
   std::vector<Inbound> inbound_ = {};

@@ -106,29 +106,36 @@ class ShardedOrders final : public CoordinatedOrders<T> {
     for (const std::uint32_t units : this->units()) pair_end_ = std::max(pair_end_, units / 2);
     h_.resize(slice().size);
     outboxes_.resize(setup.common.ranks);
+    packed_.resize(setup.common.ranks);
   }
 
-  void exchange(Tag tag, Communicator& comm) override {
-    this->expect_rank(comm);
-    const MeterScope scope(comm, this->traffic());
-    if (this->diverged().unit()) {
+  ~ShardedOrders() override { this->stop(); }
+  ShardedOrders(const ShardedOrders&) = delete;
+  ShardedOrders& operator=(const ShardedOrders&) = delete;
+
+ private:
+  void pack() override {
+    if (this->diverges()) {
       for (auto& outbox : outboxes_) {
         outbox.clear();
         this->write_note(outbox);
       }
     }
-    parts_.assign(outboxes_.begin(), outboxes_.end());
-    comm.all_to_all(tag, parts_, gathered_);
+    std::swap(outboxes_, packed_);
     for (auto& outbox : outboxes_) outbox.clear();
+  }
+
+  void carry(Tag tag, Communicator& comm) override {
+    parts_.assign(packed_.begin(), packed_.end());
+    comm.all_to_all(tag, parts_, gathered_);
     for (std::uint32_t r = 0; r < gathered_.size(); ++r) {
       this->parse(r, gathered_.part(r), {.kind = wire::Kind::kOrderPair, .slice = slice()},
                   [this, r](const Received& message) { accept(r, message); });
     }
-    if (this->diverged().unit()) throw UnitDivergedError(*this->diverged().unit());
+    this->throw_if_diverged();
     while (is_next_complete()) decide({tag.round, tag.phase + 1}, comm);
   }
 
- private:
   static std::vector<std::uint32_t> pairs_of(std::vector<std::uint32_t> units) {
     for (std::uint32_t& count : units) count /= 2;
     return units;
@@ -429,7 +436,8 @@ class ShardedOrders final : public CoordinatedOrders<T> {
   std::vector<std::uint32_t> active_ = {};
   std::vector<std::unique_ptr<Row<T>>> rows_ = {};
   std::vector<double> products_ = {};
-  std::vector<std::vector<std::byte>> outboxes_ = {};
+  std::vector<std::vector<std::byte>> outboxes_ = {};  // by rank
+  std::vector<std::vector<std::byte>> packed_ = {};    // likewise
   std::vector<std::span<const std::byte>> parts_ = {};
   Gathered gathered_ = {};
   std::vector<double> sent_sums_ = {};

@@ -226,7 +226,9 @@ TEST_F(Program, RefusesBadCommandLines) {
                                              {"describe", "nothing"},
                                              {"data"},
                                              {"data", "info", "nothing"},
-                                             {"data", "fetch", "nothing"}}) {
+                                             {"data", "fetch", "nothing"},
+                                             {"herding", "vote"},
+                                             {"herding", "once", "--rounds", "0"}}) {
     const Finished run = call(arguments);
     EXPECT_EQ(run.code, 2) << (arguments.empty() ? "" : arguments.back());
     EXPECT_NE(run.err, "");
@@ -308,10 +310,33 @@ TEST_F(Program, ListsAndDescribesMethods) {
   EXPECT_NE(vote.out.find("Promises:"), std::string::npos);
 }
 
+TEST_F(Program, CountsTheExchangeOfOrdersApart) {
+  write("a.toml",
+        "name = 'a'\nworkers = 4\nepochs = 2\nbatch = 5\nstep = 1\naggregator = 'dense'\n"
+        "problem = 'logistic:l2=1e-2'\ndata = "
+        "'synthetic-sparse:rows=80,test_rows=9,features=8,nonzeros=3'\n"
+        "record_excess = true\nrecord_every = 'epoch'\n"
+        "[[method]]\nname = 'plain'\n[[method]]\nname = 'coordinated'\norder = 'cd-grab'\n");
+  const Finished run = call({"run", path("a.toml"), "--out", path("out")});
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_NE(run.out.find("What orders exchange is counted apart: `order` in summary.json.\n"),
+            std::string::npos)
+      << run.out;
+  const Json methods = Json::parse(read_file(path("out/summary.json")))["methods"];
+  EXPECT_TRUE(methods[0]["order"].is_null());
+  EXPECT_GT(methods[1]["order"]["uplink_bytes"], 2 * 20 * 36);
+  EXPECT_EQ(methods[1]["order"]["downlink_bytes"], 2 * (32 + 2));
+  EXPECT_EQ(methods[1]["order"]["memory"]["sum_numbers"], 8);
+  EXPECT_EQ(methods[0]["uplink"], methods[1]["uplink"]);
+  EXPECT_LT(methods[1]["final"]["excess"], 0.69);
+  const Finished alone =
+      call({"run", path("a.toml"), "--out", path("alone"), "--set", "method.2.order=grab"});
+  EXPECT_EQ(alone.out.find("What orders exchange"), std::string::npos);
+}
+
 TEST_F(Program, MeasuresHowOrdersHerdRandomVectors) {
-  const Finished run =
-      call({"herding", "--order", "reshuffle", "--order", "cd-grab", "--workers", "2,8",
-            "--vectors", "4000", "--dim", "4", "--rounds", "7", "--repeats", "2", "--csv"});
+  const Finished run = call({"herding", "reshuffle", "cd-grab", "--workers", "2,8", "--vectors",
+                             "4000", "--dim", "4", "--rounds", "7", "--repeats", "2", "--csv"});
   EXPECT_EQ(run.code, 0) << run.err;
   std::istringstream lines(run.out);
   std::string line;
@@ -342,11 +367,11 @@ TEST_F(Program, MeasuresHowOrdersHerdRandomVectors) {
            "104\n"},
           {{"herding", "--vectors", "268435456", "--workers", "1"},
            "laconic: --vectors 268435456 of --dim 16 are more than 268435456 numbers; use fewer\n"},
-          {{"herding", "--order", "grub"},
-           "laconic: --order grub: 'grub' is not a known order; use incremental, once, reshuffle, "
+          {{"herding", "grub"},
+           "laconic: order grub: 'grub' is not a known order; use incremental, once, reshuffle, "
            "flipflop, greedy, herding, grab, pair-grab or cd-grab\n"},
-          {{"herding", "--order", "cd-grab:exchange=sharded,rule=walk"},
-           "laconic: --order cd-grab:exchange=sharded,rule=walk: cd-grab: rule=walk does not work "
+          {{"herding", "cd-grab:exchange=sharded,rule=walk"},
+           "laconic: order cd-grab:exchange=sharded,rule=walk: cd-grab: rule=walk does not work "
            "with exchange=sharded, where no rank sees the largest entry of the sum before a "
            "decision; use exchange=server or exchange=replicated\n"}}) {
     const Finished refused = call(arguments);
@@ -512,11 +537,11 @@ TEST_F(Program, HelpsAndSaysItsVersionEverywhere) {
                                              {"validate"},
                                              {"list"},
                                              {"describe"},
+                                             {"herding"},
                                              {"data"},
                                              {"data", "list"},
                                              {"data", "info"},
-                                             {"data", "fetch"},
-                                             {"herding"}}) {
+                                             {"data", "fetch"}}) {
     for (const char* flag : {"--help", "--version"}) {
       std::vector<std::string> arguments = command;
       arguments.emplace_back(flag);

@@ -71,6 +71,98 @@ TYPED_TEST(ExchangeForms, ServerAndReplicatedGiveTheSameOrdersBitForBit) {
   }
 }
 
+TYPED_TEST(ExchangeForms, BehindTheTrainingTheOrdersAndTheTrafficAreTheSame) {
+  using T = TypeParam;
+  for (const char* form : kForms) {
+    for (const std::uint32_t ranks : {1U, 2U, 4U}) {
+      OrderLoop<T> loop{.spec = spec_of(form),
+                        .units = {12, 9, 12, 12, 4},
+                        .dim = 50,
+                        .ranks = ranks,
+                        .epochs = 4,
+                        .batch = 2};
+      const OrderTrace beside = run_orders(loop);
+      loop.spec = spec_of(form, ",behind=true");
+      loop.shuffles_arrival = true;
+      const OrderTrace behind = run_orders(loop);
+      EXPECT_EQ(behind.orders, beside.orders) << form << " " << ranks;
+      for (std::uint32_t r = 0; r < ranks; ++r) {
+        const OrderStats& a = beside.stats[3][r];
+        const OrderStats& b = behind.stats[3][r];
+        EXPECT_EQ(a.traffic, b.traffic) << form;
+        EXPECT_EQ(a.uplink_bytes, b.uplink_bytes);
+        EXPECT_EQ(a.downlink_bytes, b.downlink_bytes);
+        EXPECT_EQ(a.largest_sum, b.largest_sum);
+      }
+    }
+  }
+}
+
+TYPED_TEST(ExchangeForms, BehindTheTrainingABadGradientIsReportedByTheNextExchangeOnEveryRank) {
+  using T = TypeParam;
+  for (const char* form : kForms) {
+    OrderLoop<T> loop{
+        .spec = spec_of(form, ",behind=true"), .units = {6, 6, 6}, .dim = 4, .ranks = 3};
+    std::mutex mutex;
+    std::vector<std::string> messages;
+    run_on_threads(3, [&](Communicator& comm) {
+      const auto orders = make_orders(loop, comm.rank());
+      orders->begin_epoch(0);
+      for (std::uint32_t step = 0; step < 2; ++step) {
+        std::vector<T> g(4, T{1});
+        if (step == 0 && comm.rank() == 2) g[0] = std::numeric_limits<T>::infinity();
+        orders->observe(comm.rank(), step, UnitGradient<T>::dense(g));
+        try {
+          orders->exchange({.round = step}, comm);
+          EXPECT_EQ(step, 0U);
+        } catch (const UnitDivergedError& e) {
+          EXPECT_EQ(step, 1U);
+          const std::scoped_lock lock(mutex);
+          messages.emplace_back(e.what());
+        }
+      }
+    });
+    ASSERT_EQ(messages.size(), 3U) << form;
+    for (const std::string& message : messages) EXPECT_EQ(message, messages[0]);
+  }
+}
+
+// While a step is on its way: states are taken between steps, the rest waits or is released.
+TYPED_TEST(ExchangeForms, BehindTheTrainingStatesAndEarlyEndsWaitForWhatIsOnItsWay) {
+  using T = TypeParam;
+  for (const char* form : kForms) {
+    OrderLoop<T> loop{
+        .spec = spec_of(form, ",behind=true"), .units = {8, 8}, .dim = 30, .ranks = 2};
+    run_on_threads(2, [&](Communicator& comm) {
+      const auto first = make_orders(loop, comm.rank());
+      first->begin_epoch(0);
+      run_steps(loop, *first, comm, 0, 0, 5);
+      std::vector<std::byte> state;
+      first->save(state);
+      const auto second = make_orders(loop, comm.rank());
+      second->load(state);
+      for (ExampleOrders<T>* orders : {first.get(), second.get()}) {
+        run_steps(loop, *orders, comm, 0, 5, 8);
+        orders->end_epoch({}, comm);
+        orders->begin_epoch(1);
+      }
+      EXPECT_TRUE(std::ranges::equal(first->order(comm.rank()), second->order(comm.rank())));
+      run_steps(loop, *second, comm, 1, 0, 1);  // on its way when `second` goes
+    });
+    EXPECT_THROW(run_on_threads(2,
+                                [&](Communicator& comm) {
+                                  const auto orders = make_orders(loop, comm.rank());
+                                  orders->begin_epoch(0);
+                                  if (comm.rank() == 1) {
+                                    run_steps(loop, *orders, comm, 0, 0, 1);
+                                    throw std::runtime_error("out of luck");
+                                  }
+                                  run_steps(loop, *orders, comm, 0, 0, 8);
+                                }),
+                 std::runtime_error);
+  }
+}
+
 TYPED_TEST(ExchangeForms, SparseGradientsGiveTheOrdersOfDenseOnes) {
   using T = TypeParam;
   for (const char* form : kForms) {

@@ -166,8 +166,8 @@ TEST(OrderState, ThatDoesNotFitIsRefusedNamingBothValues) {
   std::vector<Case> cases(6, {saved, ""});
   cases[0].loop.spec = "cd-grab:rule=det-lt";
   cases[0].names =
-      "order cd-grab:bound=0,c=1,exchange=server,initial=random,lone=middle,reset=0,"
-      "rule=det-le,sketch=0,sum=f64, but this order has order cd-grab:bound=0,c=1,"
+      "order cd-grab:behind=false,bound=0,c=1,exchange=server,initial=random,lone=middle,reset=0,"
+      "rule=det-le,sketch=0,sum=f64, but this order has order cd-grab:behind=false,bound=0,c=1,"
       "exchange=server,initial=random,lone=middle,reset=0,rule=det-lt,sketch=0,sum=f64";
   cases[1].loop.units = {8, 6, 6};
   cases[1].names = "m = 2, but this order has m = 3";

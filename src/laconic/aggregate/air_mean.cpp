@@ -42,6 +42,7 @@ class AirMean final : public SymbolMean<T> {
     report_.link_bytes.resize(setup.mine.size());
     report_.channel.emplace();
     spent_.resize(setup.workers);
+    rows_.reserve(setup.mine.size());
   }
 
   void begin(const Round& round, std::span<const WorkerGradient<T>> mine) override {
@@ -135,6 +136,7 @@ class AirMean final : public SymbolMean<T> {
     const std::size_t blocks = message.blocks.size();
     // Silent workers have no say in the powers.
     heard_.clear();
+    heard_.reserve(norms_.size());
     largest_.assign(blocks, 0.0);
     for (std::uint32_t w = 0; w < setup_.workers; ++w) {
       if (!paths_[w].active) continue;
@@ -175,14 +177,19 @@ class AirMean final : public SymbolMean<T> {
     }
   }
 
-  // received = sum over the active workers of their rows, times what scales them.
+  // received = sum over the active workers of their rows, times what scales them. Silent workers
+  // contribute zeros, so that every round looks alike to the communicator.
   void sum(const typename SymbolMean<T>::Message& message, std::span<T> received,
            Communicator& comm) {
     const std::size_t blocks = message.blocks.size();
     rows_.clear();
     for (std::size_t w = 0; w < mine_.size(); ++w) {
       const std::uint32_t worker = setup_.mine.begin + static_cast<std::uint32_t>(w);
-      if (!paths_[worker].active) continue;
+      rows_.push_back(message.rows[w]);
+      if (!paths_[worker].active) {
+        std::fill_n(message.rows[w], received.size(), T{0});
+        continue;
+      }
       for (std::size_t b = 0; b < blocks; ++b) {
         const AirBlock& block = message.blocks[b];
         const double factor = paths_[worker].gain * clipped(worker, b, blocks) *
@@ -190,7 +197,6 @@ class AirMean final : public SymbolMean<T> {
         if (factor == 1) continue;
         kernels::scale<T>(static_cast<T>(factor), {message.rows[w] + block.offset, block.size});
       }
-      rows_.push_back(message.rows[w]);
     }
     report_.simulation_bytes += rows_.size() * received.size_bytes();
     comm.all_reduce_sum<T>(tag(Phase::kSignal), Reduction::kCanonical, rows_, received);
@@ -388,20 +394,23 @@ template std::unique_ptr<SymbolMean<float>> make_air_mean(const Args&, const Agg
 template std::unique_ptr<SymbolMean<double>> make_air_mean(const Args&, const AggregatorSetup&,
                                                            double);
 
-std::vector<std::string> air_problems(const Args& args) {
-  std::vector<std::string> out;
-  const std::string& name = args.spec().name;
-  if (power_course(args.text("course")) != PowerCourse::kConstant && args.integer("horizon") < 2) {
-    out.push_back(
-        fmt::format("{}: course={} needs horizon, the rounds over which the power changes; give "
-                    "the number of rounds of the run, at least 2",
-                    name, args.text("course")));
+std::vector<std::string> power_problems(const Args& args) {
+  if (power_course(args.text("course")) == PowerCourse::kConstant || args.integer("horizon") >= 2) {
+    return {};
   }
+  return {
+      fmt::format("{}: course={} needs horizon, the rounds over which the power changes; give "
+                  "the number of rounds of the run, at least 2",
+                  args.spec().name, args.text("course"))};
+}
+
+std::vector<std::string> analog_problems(const Args& args) {
+  std::vector<std::string> out = power_problems(args);
   if (!channels().make(args.nested("channel"), {})->aligned()) {
     out.push_back(
         fmt::format("{}: over channel {} without inversion the workers' signals arrive with random "
                     "phases and their sum means nothing; use inversion=true",
-                    name, args.nested("channel").name));
+                    args.spec().name, args.nested("channel").name));
   }
   return out;
 }

@@ -78,7 +78,7 @@ template std::unique_ptr<Aggregator<double>> make_laser(const Args&, const Aggre
 
 std::vector<std::string> laser_problems(const Args& args, std::uint32_t workers, const Layout*) {
   std::vector<std::string> out = low_rank_problems(args);
-  for (std::string& problem : air_problems(args)) out.push_back(std::move(problem));
+  for (std::string& problem : analog_problems(args)) out.push_back(std::move(problem));
   if (args.text("variant") == "ideal" && workers != 1) {
     out.push_back(fmt::format(
         "laser: variant=ideal multiplies noisy factors of one worker, and there are {}; use "

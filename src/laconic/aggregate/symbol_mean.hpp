@@ -63,7 +63,9 @@ template <Real T>
 [[nodiscard]] std::unique_ptr<SymbolMean<T>> make_air_mean(const Args& args,
                                                            const AggregatorSetup& setup,
                                                            double exponent = 0);
-// What is wrong between these parameters, one line each.
-[[nodiscard]] std::vector<std::string> air_problems(const Args& args);
+// What is wrong between these parameters, one line each; power_problems: of power, course and
+// horizon alone.
+[[nodiscard]] std::vector<std::string> analog_problems(const Args& args);
+[[nodiscard]] std::vector<std::string> power_problems(const Args& args);
 
 }  // namespace laconic::aggregate

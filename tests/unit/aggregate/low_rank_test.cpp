@@ -488,7 +488,7 @@ TEST(LaserCheck21, GradientsStayBelowTheRateWithExplicitConstants) {
       std::string spec = "laser:warm_start=false,rank=" + std::to_string(rank);
       // Variant A has lambda = r n / P in even rounds and less in odd ones.
       spec += part == 0 ? ",power=1,channel=(noiseless)"
-                        : ",power=" + std::to_string(rank * kCols / lambda);
+                        : ",power=" + std::to_string(rank * double{kCols} / lambda);
       Session<double> session(spec, matrix_layout(kRows, kCols), 1);
       std::vector<double> x(kRows * kCols, 1.0);
       const double f0 = 0.5 * squared_norm(x);

@@ -129,6 +129,10 @@ template <Real T>
 [[nodiscard]] std::vector<std::string> aggregator_problems(const Spec& canonical,
                                                            std::uint32_t workers,
                                                            const Layout* layout = nullptr);
+// Why the method cannot be run over this link (channel/link.hpp), one line each with a remedy.
+// Precondition: both are canonical.
+[[nodiscard]] std::vector<std::string> aggregator_link_problems(const Spec& canonical,
+                                                                const Spec& link);
 // What a method needs from its surroundings beyond gradients. Precondition: as above.
 struct AggregatorNeeds {
   bool plain_steps = false;        // it takes x_{t+1} - x_t = -gamma_t direction for granted

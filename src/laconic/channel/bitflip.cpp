@@ -55,7 +55,7 @@ class BitFlip final : public DigitalLink {
     }
     return {.arrived = false, .attempts = most, .sent_bytes = most * frame_bytes};
   }
-  [[nodiscard]] bool loses() const override { return options_.repair != Repair::kNone; }
+  [[nodiscard]] bool loses() const override { return options_.repair == Repair::kDrop; }
   [[nodiscard]] bool damages() const override { return options_.repair == Repair::kNone; }
 
  private:

@@ -28,7 +28,7 @@ class Erasure final : public DigitalLink {
             .attempts = options_.attempts,
             .sent_bytes = options_.attempts * frame_bytes};
   }
-  [[nodiscard]] bool loses() const override { return options_.p > 0; }
+  [[nodiscard]] bool loses() const override { return options_.p > 0 && options_.attempts == 1; }
   [[nodiscard]] bool damages() const override { return false; }
 
  private:

@@ -42,7 +42,8 @@ class DigitalLink {
   // sees; unspecified if it did not arrive.
   virtual Delivery send(const LinkSlot& slot, std::size_t header_bytes,
                         std::span<std::byte> payload) const = 0;
-  // Whether a frame may fail to arrive, or arrive damaged.
+  // Whether frames fail to arrive as a rule (a link that sends again gives up only after its last
+  // attempt), or arrive damaged.
   [[nodiscard]] virtual bool loses() const = 0;
   [[nodiscard]] virtual bool damages() const = 0;
 };

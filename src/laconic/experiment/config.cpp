@@ -17,35 +17,16 @@
 namespace laconic::experiment {
 namespace {
 
-constexpr std::array kMethodKeys = {
-    "name",  "aggregator", "optimizer", "schedule", "order", "adversary", "estimator",       "step",
-    "batch", "workers",    "rounds",    "epochs",   "until", "budget",    "allow_divergence"};
-constexpr std::array kSharedKeys = {"name",
-                                    "seed",
-                                    "repeats",
-                                    "precision",
-                                    "problem",
-                                    "data",
-                                    "shard",
-                                    "record_every",
-                                    "record_gradient",
-                                    "network",
-                                    "method",
-                                    "sweep",
-                                    "aggregator",
-                                    "optimizer",
-                                    "schedule",
-                                    "order",
-                                    "adversary",
-                                    "estimator",
-                                    "step",
-                                    "batch",
-                                    "workers",
-                                    "rounds",
-                                    "epochs",
-                                    "until",
-                                    "budget",
-                                    "allow_divergence"};
+constexpr std::array kMethodKeys = {"name",   "aggregator", "optimizer", "schedule",
+                                    "order",  "adversary",  "estimator", "link",
+                                    "step",   "batch",      "workers",   "rounds",
+                                    "epochs", "until",      "budget",    "allow_divergence"};
+constexpr std::array kSharedKeys = {
+    "name",       "seed",         "repeats",         "precision", "problem",   "data",
+    "shard",      "record_every", "record_gradient", "network",   "method",    "sweep",
+    "aggregator", "optimizer",    "schedule",        "order",     "adversary", "estimator",
+    "link",       "step",         "batch",           "workers",   "rounds",    "epochs",
+    "until",      "budget",       "allow_divergence"};
 constexpr std::array kNetworkKeys = {"bandwidth", "latency"};
 
 constexpr std::int64_t kMaxRounds = 1'000'000'000;
@@ -465,6 +446,7 @@ class ConfigReader {
     read_text(table, prefix, "order", settings.order);
     read_text(table, prefix, "adversary", settings.adversary);
     read_text(table, prefix, "estimator", settings.estimator);
+    read_text(table, prefix, "link", settings.link);
     read_step(table, prefix, settings.step);
     read_batch(table, prefix, settings.batch);
     read_count(table, prefix, "workers", {1, kMaxWorkers}, settings.workers);

@@ -710,6 +710,7 @@ const Case kCases[] = {
     {.spec = "quadratic:d=30,s=3,lambda=0.1"},
     {.spec = "quadratic:d=17,golden=true"},
     {.spec = "noisy-quadratic:d=40"},
+    {.spec = "matrix-quadratic:rows=7,cols=9,rank=2,sigma=0.3"},
     {.spec = "noisy-quadratic:d=40,curvature=geometric,noise=every10th,batch=3"},
     {.spec = "noisy-quadratic:d=40,curvature=check16,noise=check16"},
     {.spec = "noisy-quadratic:d=40,noise=first,sigma=100"},

@@ -11,6 +11,8 @@
 
 #include "laconic/aggregate/aggregator.hpp"
 #include "laconic/base/card.hpp"
+#include "laconic/channel/analog.hpp"
+#include "laconic/channel/link.hpp"
 #include "laconic/comm/transports.hpp"
 #include "laconic/compress/compressor.hpp"
 #include "laconic/mechanism/mechanism.hpp"
@@ -23,6 +25,8 @@ inline const Catalog& aggregate_catalog() {
     add_aggregator_cards(c);
     add_mechanism_cards(c);
     add_compressor_cards(c);
+    add_channel_cards(c);
+    add_link_cards(c);
     return c;
   }();
   return catalog;
@@ -35,6 +39,13 @@ inline Spec canonical_aggregator(const std::string& text) {
   return aggregate_catalog().canonical(spec, "aggregator");
 }
 
+inline std::unique_ptr<DigitalLink> link_of(const std::string& text, std::uint64_t seed) {
+  const Spec spec = parse_spec(text).value_or_throw();
+  const auto problems = aggregate_catalog().problems(spec, "link");
+  if (!problems.empty()) throw ConfigError(problems.front());
+  return links().make(aggregate_catalog().canonical(spec, "link"), {.seed = seed});
+}
+
 inline Layout flat_layout(std::uint32_t dim) { return Layout({{.name = "x", .shape = {dim, 1}}}); }
 
 template <Real T>
@@ -44,6 +55,7 @@ struct LoopSetup {
   std::uint32_t ranks = 1;
   std::uint32_t rounds = 1;
   std::uint64_t seed = 1;
+  std::string link = {};  // empty: a perfect one
   std::function<double(std::uint32_t round)> step_size = [](std::uint32_t) { return 0.01; };
   // Decoupled weight decay: x <- (1 - eta lambda) x + T(-eta) direction, with the old x.
   double lambda = 0;
@@ -68,6 +80,10 @@ struct LoopResult {
   Traffic traffic = {};                        // of the communicators, summed over ranks
   std::vector<std::uint64_t> link_bytes = {};  // by worker
   std::uint32_t latency_steps = 0;             // of the last round
+  std::vector<ChannelReport> channel = {};     // by round, of rank 0
+  std::uint64_t simulation_bytes = 0;          // summed over rounds and ranks
+  std::uint64_t lost = 0;
+  std::uint64_t resent = 0;
 };
 
 template <Real T>
@@ -79,9 +95,13 @@ LoopResult<T> run_loop(const std::string& spec, const LoopSetup<T>& setup) {
   std::mutex mutex;  // guards result
   run_on_threads(setup.ranks, [&](Communicator& comm) {
     const WorkerBlock mine = workers_of_rank(setup.workers, comm.rank(), comm.size());
-    const auto aggregator = aggregators<T>().make(
-        canonical_aggregator(spec),
-        {.layout = &setup.layout, .workers = setup.workers, .mine = mine, .seed = setup.seed});
+    const auto link = setup.link.empty() ? nullptr : link_of(setup.link, setup.seed);
+    const auto aggregator =
+        aggregators<T>().make(canonical_aggregator(spec), {.layout = &setup.layout,
+                                                           .workers = setup.workers,
+                                                           .mine = mine,
+                                                           .seed = setup.seed,
+                                                           .link = link.get()});
     std::vector<T> x = setup.x0.empty() ? std::vector<T>(dim, T{0}) : setup.x0;
     std::vector<T> direction(dim);
     std::vector<std::vector<T>> gradients(mine.size(), std::vector<T>(dim));
@@ -112,7 +132,11 @@ LoopResult<T> run_loop(const std::string& spec, const LoopSetup<T>& setup) {
       result.latency_steps = report.latency_steps;
       for (std::uint32_t w = 0; w < mine.size(); ++w)
         result.link_bytes[mine.begin + w] += report.link_bytes[w];
+      result.simulation_bytes += report.simulation_bytes;
+      result.lost += report.lost_frames;
+      result.resent += report.resent_frames;
       if (comm.rank() == 0) result.directions.push_back(direction);
+      if (comm.rank() == 0 && report.channel) result.channel.push_back(*report.channel);
     }
     const std::lock_guard lock(mutex);
     result.traffic.sent_bytes += comm.traffic().sent_bytes;

@@ -23,11 +23,12 @@ MAY = {
     "compress": "base rng tensor wire kernels",
     "mechanism": "base rng tensor wire kernels compress",
     "comm": "base tensor wire kernels",
+    "channel": "base rng tensor kernels",
     "optim": "base rng tensor kernels",
-    "aggregate": "base rng tensor wire kernels compress mechanism comm optim",
+    "aggregate": "base rng tensor wire kernels compress mechanism comm channel optim",
     "order": "base rng tensor wire kernels comm",
     "problem": "base rng tensor kernels data",
-    "experiment": "base rng tensor wire kernels data compress mechanism comm optim aggregate order problem",
+    "experiment": "base rng tensor wire kernels data compress mechanism comm channel optim aggregate order problem",
 }
 
 # Words that do not occur in C++ files: pattern, where it may occur (prefixes of paths), what to do

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "laconic/base/registry.hpp"
+#include "laconic/channel/link.hpp"
 #include "laconic/comm/communicator.hpp"
 #include "laconic/mechanism/step_theory.hpp"
 #include "laconic/tensor/layout.hpp"
@@ -45,6 +46,22 @@ struct Meter {
   bool operator==(const Meter&) const = default;
 };
 
+// What a round took from an analog channel (channel/analog.hpp); alike on all ranks.
+struct ChannelReport {
+  std::uint64_t uses = 0;     // real numbers that every active worker transmitted
+  double power = 0;           // energy that a worker was allowed to spend
+  double energy = 0;          // what a worker spent, the mean over all workers
+  double largest_energy = 0;  // the largest of them
+  std::uint32_t active = 0;   // workers that transmitted, 0 when nobody had anything to say
+  // The channel influence factor (laser.md 4): squared norm of what the channel added to the
+  // decoded direction (where nothing else is said: to the received message), over that of the
+  // direction without it. Measured in this round, and predicted from norms and powers. 0 when the
+  // direction is 0.
+  double lambda = 0;
+  double predicted_lambda = 0;
+  bool operator==(const ChannelReport&) const = default;
+};
+
 // What happened in one round, as far as this rank knows it. Additive fields are summed over ranks
 // by whoever records; the sums do not depend on the number of ranks. Traffic is counted as if every
 // worker (with the server shards that it hosts) were alone on its machine.
@@ -62,6 +79,12 @@ struct RoundReport {
   std::uint64_t votes = 0;  // additive: (worker, coordinate) votes cast, voting methods only
   std::uint64_t agreeing_votes = 0;  // additive: those equal to the outcome
   std::uint64_t silent_workers = 0;  // additive: workers that had nothing to say (lazy methods)
+  std::uint64_t lost_frames = 0;     // additive: frames that the link lost for good
+  std::uint64_t resent_frames = 0;   // additive: attempts of the link beyond the first of a frame
+  std::optional<ChannelReport> channel = {};  // of methods over an analog channel
+  // Additive: bytes that the communicator carried because a channel is simulated, and that are part
+  // of no meter: signals, and side information that is free.
+  std::uint64_t simulation_bytes = 0;
 };
 
 template <Real T>
@@ -86,6 +109,8 @@ struct AggregatorSetup {
   std::uint32_t workers = 1;
   WorkerBlock mine = {0, 1};  // hosted here
   std::uint64_t seed = 0;
+  const DigitalLink* link = nullptr;  // what uplink frames travel over (null: a perfect one);
+                                      // outlives the aggregator
   std::vector<double> l_worker = {};  // L_i of the problem, empty when unknown (lag-ps needs it)
 };
 
@@ -104,6 +129,10 @@ template <Real T>
 [[nodiscard]] std::vector<std::string> aggregator_problems(const Spec& canonical,
                                                            std::uint32_t workers,
                                                            const Layout* layout = nullptr);
+// Why the method cannot be run over this link (channel/link.hpp), one line each with a remedy.
+// Precondition: both are canonical.
+[[nodiscard]] std::vector<std::string> aggregator_link_problems(const Spec& canonical,
+                                                                const Spec& link);
 // What a method needs from its surroundings beyond gradients. Precondition: as above.
 struct AggregatorNeeds {
   bool plain_steps = false;        // it takes x_{t+1} - x_t = -gamma_t direction for granted

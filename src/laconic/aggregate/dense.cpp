@@ -120,7 +120,9 @@ class FastDense final : public Aggregator<T> {
                            Reduction::kFast, rows_, direction);
     // A sum is finite unless a term was not (or it overflowed): only then do the ranks ask each
     // other who.
-    if (!kernels::all_finite<T>(std::span<const T>(direction))) blame(round, mine, comm);
+    if (!kernels::all_finite<T>(std::span<const T>(direction))) {
+      blame_divergence<T>(*setup_.layout, round, mine, comm);
+    }
     kernels::scale<T>(static_cast<T>(1.0 / setup_.workers), direction);
     const std::uint64_t bytes = dim * sizeof(T);
     report_.uplink = {.payload_bits = bytes * 8 * mine.size(),
@@ -135,31 +137,6 @@ class FastDense final : public Aggregator<T> {
   }
 
  private:
-  [[noreturn]] void blame(const Round& round, std::span<const WorkerGradient<T>> mine,
-                          Communicator& comm) {
-    std::vector<std::byte> report;
-    wire::WireWriter writer(report);
-    for (const WorkerGradient<T>& gradient : mine) {
-      if (kernels::all_finite<T>(gradient.values)) continue;
-      const Divergence found = find_divergence(*setup_.layout, gradient);
-      writer.u32(found.worker);
-      writer.u32(found.tensor);
-      writer.u64(found.index);
-    }
-    Gathered gathered;
-    comm.all_gather({round.index, static_cast<std::uint32_t>(Phase::kDownlink)}, report, gathered);
-    wire::WireReader reader(gathered.all());
-    std::vector<Divergence> reports;
-    while (reader.remaining() > 0) {
-      const std::uint32_t worker = reader.u32();
-      const std::uint32_t tensor = reader.u32();
-      reports.push_back({.worker = worker, .tensor = tensor, .index = reader.u64()});
-    }
-    // Finite terms whose sum overflowed: nobody in particular, so the first worker is named.
-    if (reports.empty()) reports.push_back({});
-    throw_diverged(reports, *setup_.layout, round);
-  }
-
   AggregatorSetup setup_;
   std::vector<const T*> rows_;
   RoundReport report_;

@@ -97,6 +97,7 @@ ShardedExchange::ShardedExchange(const AggregatorSetup& setup, std::vector<Shard
   results_.resize(plan_.size());
   link_out_.resize(setup_.mine.size());
   link_in_.resize(setup_.mine.size());
+  link_sent_.resize(setup_.mine.size());
   report_.link_bytes.resize(setup_.mine.size());
 }
 
@@ -110,6 +111,7 @@ void ShardedExchange::begin(const Round& round) {
     std::fill(shard.inbox.present.begin(), shard.inbox.present.end(), std::uint8_t{0});
   std::fill(link_out_.begin(), link_out_.end(), 0);
   std::fill(link_in_.begin(), link_in_.end(), 0);
+  std::fill(link_sent_.begin(), link_sent_.end(), 0);
   std::fill(report_.link_bytes.begin(), report_.link_bytes.end(), 0);
   report_.uplink = {};
   report_.downlink = {};
@@ -118,6 +120,8 @@ void ShardedExchange::begin(const Round& round) {
   report_.votes = 0;
   report_.agreeing_votes = 0;
   report_.silent_workers = 0;
+  report_.lost_frames = 0;
+  report_.resent_frames = 0;
 }
 
 wire::Message& ShardedExchange::open_uplink(std::uint32_t worker, std::size_t s, wire::Kind kind,
@@ -142,13 +146,33 @@ wire::Message& ShardedExchange::open_uplink(std::uint32_t worker, std::size_t s,
 void ShardedExchange::close_uplink() {
   LACONIC_EXPECTS(open_.message != nullptr);
   wire::end_frame(open_.token, open_.message->bytes);
-  const std::uint64_t frame_bytes = open_.message->bytes.size() - open_.token;
+  std::uint64_t frame_bytes = open_.message->bytes.size() - open_.token;
+  std::uint64_t wire_bits = (frame_bytes - wire::kHeaderBytes) * 8;
+  if (setup_.link != nullptr) send_over_link(frame_bytes, wire_bits);
   report_.uplink += {.payload_bits = open_.message->payload_bits - open_.bits_before,
-                     .wire_bits = (frame_bytes - wire::kHeaderBytes) * 8,
+                     .wire_bits = wire_bits,
                      .frame_bytes = frame_bytes};
   if (plan_[open_.shard].owner != open_.worker)
     link_out_[open_.worker - setup_.mine.begin] += frame_bytes;
   open_.message = nullptr;
+}
+
+void ShardedExchange::send_over_link(std::uint64_t& frame_bytes, std::uint64_t& wire_bits) {
+  std::vector<std::byte>& bytes = open_.message->bytes;
+  std::uint64_t& sent = link_sent_[open_.worker - setup_.mine.begin];
+  const Delivery delivery = setup_.link->send(
+      {.round = round_.index,
+       .worker = open_.worker,
+       .frame = static_cast<std::uint32_t>(open_.shard),
+       .sent_bytes = sent},
+      wire::kHeaderBytes, std::span<std::byte>(bytes).subspan(open_.token + wire::kHeaderBytes));
+  sent += delivery.sent_bytes;
+  frame_bytes = delivery.sent_bytes;
+  wire_bits = (delivery.sent_bytes - delivery.attempts * wire::kHeaderBytes) * 8;
+  report_.resent_frames += delivery.attempts > 1 ? delivery.attempts - 1 : 0;
+  if (delivery.arrived) return;
+  ++report_.lost_frames;
+  bytes.resize(open_.token);
 }
 
 template <Real T>
@@ -306,6 +330,35 @@ Divergence find_divergence(const Layout& layout, const WorkerGradient<T>& gradie
 }
 template Divergence find_divergence(const Layout&, const WorkerGradient<float>&);
 template Divergence find_divergence(const Layout&, const WorkerGradient<double>&);
+
+template <Real T>
+void blame_divergence(const Layout& layout, const Round& round,
+                      std::span<const WorkerGradient<T>> mine, Communicator& comm) {
+  std::vector<std::byte> report;
+  wire::WireWriter writer(report);
+  for (const WorkerGradient<T>& gradient : mine) {
+    if (kernels::all_finite<T>(gradient.values)) continue;
+    const Divergence found = find_divergence(layout, gradient);
+    writer.u32(found.worker);
+    writer.u32(found.tensor);
+    writer.u64(found.index);
+  }
+  Gathered gathered;
+  comm.all_gather(tag_of(round, Phase::kDownlink), report, gathered);
+  wire::WireReader reader(gathered.all());
+  std::vector<Divergence> reports;
+  while (reader.remaining() > 0) {
+    const std::uint32_t worker = reader.u32();
+    const std::uint32_t tensor = reader.u32();
+    reports.push_back({.worker = worker, .tensor = tensor, .index = reader.u64()});
+  }
+  if (reports.empty()) reports.push_back({});
+  throw_diverged(reports, layout, round);
+}
+template void blame_divergence(const Layout&, const Round&, std::span<const WorkerGradient<float>>,
+                               Communicator&);
+template void blame_divergence(const Layout&, const Round&, std::span<const WorkerGradient<double>>,
+                               Communicator&);
 
 void throw_diverged(std::span<const Divergence> reports, const Layout& layout, const Round& round) {
   const auto first = std::min_element(

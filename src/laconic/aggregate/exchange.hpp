@@ -21,7 +21,12 @@
 namespace laconic {
 
 // Phases of a round, as they stand in tags and frame headers. Append only.
-enum class Phase : std::uint8_t { kUplink = 1, kDownlink = 2 };
+enum class Phase : std::uint8_t {
+  kUplink = 1,
+  kDownlink = 2,
+  kSideInfo = 3,  // norms, before an analog transmission
+  kSignal = 4,    // sums of rows
+};
 
 // What the server side of one shard holds after the uplink: one payload per worker; present is 0
 // where none arrived or it was refused.
@@ -97,6 +102,8 @@ class ShardedExchange {
   [[nodiscard]] RoundReport& report() { return report_; }
 
  private:
+  // Sends the frame that was just closed over the link; takes it back if it is lost.
+  void send_over_link(std::uint64_t& frame_bytes, std::uint64_t& wire_bits);
   void write_divergences(std::vector<std::byte>& out) const;
   void close_phase();
 
@@ -122,12 +129,18 @@ class ShardedExchange {
   Refusals refusals_ = {};
   std::vector<std::uint64_t> link_out_ = {};  // by hosted worker, in this phase
   std::vector<std::uint64_t> link_in_ = {};
+  std::vector<std::uint64_t> link_sent_ = {};  // by hosted worker, over setup_.link in this round
   RoundReport report_ = {};
 };
 
 // The first non-finite coordinate of a gradient.
 template <Real T>
 [[nodiscard]] Divergence find_divergence(const Layout& layout, const WorkerGradient<T>& gradient);
+// Collective, for methods whose sum turned out not to be finite: the ranks tell each other whose
+// gradient is to blame, and throw. Finite terms whose sum overflowed: the first worker is named.
+template <Real T>
+[[noreturn]] void blame_divergence(const Layout& layout, const Round& round,
+                                   std::span<const WorkerGradient<T>> mine, Communicator& comm);
 // The exception that every rank throws for these reports (the one of the lowest worker).
 [[noreturn]] void throw_diverged(std::span<const Divergence> reports, const Layout& layout,
                                  const Round& round);

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+#include <string_view>
+
 #include "laconic/aggregate/methods.hpp"
 #include "laconic/aggregate/shards.hpp"
 
@@ -30,6 +34,27 @@ std::vector<std::string> aggregator_problems(const Spec& canonical, std::uint32_
     return aggregate::method##_problems(args, workers, layout);
 #include "laconic/aggregate/methods.def"
 #undef LACONIC_AGGREGATOR
+  return {};
+}
+
+std::vector<std::string> aggregator_link_problems(const Spec& canonical, const Spec& link) {
+  const std::string& name = canonical.name;
+  constexpr std::array<std::string_view, 6> kWithoutFrames = {"lowrank",  "laser",      "air",
+                                                              "air-sign", "air-sketch", "adsgd"};
+  const bool sums =
+      std::find(kWithoutFrames.begin(), kWithoutFrames.end(), name) != kWithoutFrames.end();
+  if (sums || (name == "dense" && Args(canonical).text("sum") == "fast")) {
+    return {
+        fmt::format("{} sends no frames that a link could carry; remove link", print(canonical))};
+  }
+  const auto made = links().make(link, {});
+  if (name == aggregate::mirror_card().name && (made->loses() || made->damages())) {
+    return {
+        fmt::format("mirror needs every frame as it was sent, because server and workers would "
+                    "drift apart, and link {} {} some; use {}",
+                    link.name, made->loses() ? "loses" : "damages",
+                    link.name == "capacity" ? "another link" : "repair=resend")};
+  }
   return {};
 }
 

@@ -60,4 +60,20 @@ struct LowRankOptions {
 // ConfigError if an option is out of range.
 [[nodiscard]] Dataset synthetic_low_rank(const LowRankOptions& options);
 
+// Ten classes, each a mixture of `prototypes` points: row = R diag(v) (scale pi + noise e), with
+// normal prototypes pi and e, a random rotation R and v_i proportional to i^-1/2, squares adding up
+// to the number of features. With the defaults a linear model gets about 60 % of the test rows
+// right, a perceptron with two hidden layers about 95 %.
+struct PrototypeOptions {
+  std::uint32_t rows = 20000;
+  std::uint32_t test_rows = 4000;
+  std::uint32_t features = 196;
+  std::uint32_t prototypes = 20;  // of a class
+  double scale = 0.32;
+  double noise = 0.5;
+  std::uint64_t seed = 0;
+};
+// ConfigError if an option is out of range. Cost: features^3 once, features^2 per row.
+[[nodiscard]] Dataset synthetic_prototypes(const PrototypeOptions& options);
+
 }  // namespace laconic::data

@@ -3,6 +3,8 @@
 
 #include "laconic/aggregate/adversary.hpp"
 #include "laconic/aggregate/aggregator.hpp"
+#include "laconic/channel/analog.hpp"
+#include "laconic/channel/link.hpp"
 #include "laconic/compress/compressor.hpp"
 #include "laconic/data/load.hpp"
 #include "laconic/experiment/estimator.hpp"
@@ -91,6 +93,8 @@ Catalog build() {
   add_schedule_cards(catalog);
   add_order_cards(catalog);
   add_adversary_cards(catalog);
+  add_channel_cards(catalog);
+  add_link_cards(catalog);
   add_estimator_cards(catalog);
   return catalog;
 }

@@ -6,8 +6,8 @@
 
 namespace laconic::experiment {
 
-// Kinds: problem, data, shard, aggregator, compressor, optimizer, schedule, order, adversary. Built
-// at the first call; thread-safe.
+// Kinds: problem, data, shard, aggregator, compressor, optimizer, schedule, order, adversary,
+// channel, link. Built at the first call; thread-safe.
 [[nodiscard]] const Catalog& all_cards();
 
 }  // namespace laconic::experiment

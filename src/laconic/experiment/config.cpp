@@ -17,17 +17,17 @@
 namespace laconic::experiment {
 namespace {
 
-constexpr std::array kMethodKeys = {"name",   "aggregator", "optimizer", "schedule",
-                                    "order",  "adversary",  "estimator", "step",
-                                    "batch",  "unit",       "workers",   "rounds",
-                                    "epochs", "until",      "budget",    "allow_divergence"};
+constexpr std::array kMethodKeys = {
+    "name",  "aggregator", "optimizer",       "schedule", "order",   "adversary", "estimator",
+    "link",  "step",       "batch",           "unit",     "workers", "rounds",    "epochs",
+    "until", "budget",     "allow_divergence"};
 constexpr std::array kSharedKeys = {
-    "name",     "seed",   "repeats",         "precision",       "problem",
-    "data",     "shard",  "record_every",    "record_gradient", "record_excess",
-    "network",  "method", "sweep",           "aggregator",      "optimizer",
-    "schedule", "order",  "adversary",       "estimator",       "step",
-    "batch",    "unit",   "workers",         "rounds",          "epochs",
-    "until",    "budget", "allow_divergence"};
+    "name",     "seed",   "repeats",      "precision",       "problem",
+    "data",     "shard",  "record_every", "record_gradient", "record_excess",
+    "network",  "method", "sweep",        "aggregator",      "optimizer",
+    "schedule", "order",  "adversary",    "estimator",       "link",
+    "step",     "batch",  "unit",         "workers",         "rounds",
+    "epochs",   "until",  "budget",       "allow_divergence"};
 constexpr std::array kNetworkKeys = {"bandwidth", "latency"};
 
 constexpr std::int64_t kMaxRounds = 1'000'000'000;
@@ -463,6 +463,7 @@ class ConfigReader {
     read_text(table, prefix, "order", settings.order);
     read_text(table, prefix, "adversary", settings.adversary);
     read_text(table, prefix, "estimator", settings.estimator);
+    read_text(table, prefix, "link", settings.link);
     read_step(table, prefix, settings.step);
     read_batch(table, prefix, settings.batch);
     read_count(table, prefix, "unit", {1, kMaxBatch}, settings.unit);

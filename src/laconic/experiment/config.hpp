@@ -74,6 +74,7 @@ struct MethodSettings {
   std::optional<std::string> order = {};
   std::optional<std::string> adversary = {};
   std::optional<std::string> estimator = {};
+  std::optional<std::string> link = {};
   std::optional<StepSize> step = {};
   std::optional<Batch> batch = {};
   std::optional<std::uint32_t> unit = {};

@@ -62,6 +62,20 @@ struct OrderRecord {
   double largest_sum = 0;  // S of the epoch: largest |h|_inf of any balancing sum
 };
 
+// What the rounds of a method over an analog channel have taken, since round 0 unless said
+// otherwise; alike for all workers unless said otherwise.
+struct ChannelRecord {
+  double uses = 0;            // real numbers that a worker transmitted
+  double power = 0;           // energy that a worker was allowed to spend
+  double energy = 0;          // energy spent, the mean over the workers
+  double largest_energy = 0;  // the sum over the rounds of the largest energy of a worker: no
+                              // worker has spent more
+  // Channel influence factors (docs/channels.md), means over the rounds; absent before the first.
+  std::optional<double> lambda = {};            // since the last record
+  std::optional<double> predicted_lambda = {};  // likewise
+  std::optional<double> run_lambda = {};        // since round 0
+};
+
 struct Record {
   std::size_t method = 0;  // index in the plan
   std::uint32_t repeat = 0;
@@ -79,9 +93,12 @@ struct Record {
   // votes.
   std::optional<double> agreement = {};
   std::optional<OrderRecord> order = {};
-  double step_size = 0;                 // of the round just made; in round 0 of the first one
-  std::optional<Stopped> stopped = {};  // of the last record of a run that is done
-  Seconds seconds = {};                 // since round 0
+  std::optional<ChannelRecord> channel = {};  // of methods over an analog channel
+  std::uint64_t lost_frames = 0;              // by the link, since round 0, on all ranks
+  std::uint64_t resent_frames = 0;            // likewise
+  double step_size = 0;                       // of the round just made; in round 0 of the first one
+  std::optional<Stopped> stopped = {};        // of the last record of a run that is done
+  Seconds seconds = {};                       // since round 0
 };
 
 struct Divergence {

@@ -23,6 +23,7 @@ constexpr std::string_view kDefaultSchedule = "constant";
 constexpr std::string_view kDefaultOrder = "reshuffle";
 constexpr std::string_view kNoAdversary = "none";
 constexpr std::string_view kNoEstimator = "none";
+constexpr std::string_view kNoLink = "none";
 constexpr Batch kDefaultBatch = {.kind = Batch::Kind::kFull, .size = 0};
 
 // The method's own setting, else the shared one.
@@ -124,6 +125,7 @@ class Validator {
     if (shared.estimator && *shared.estimator != kNoEstimator) {
       spec("estimator", *shared.estimator, "estimator");
     }
+    if (shared.link && *shared.link != kNoLink) spec("link", *shared.link, "link");
   }
 
   void check_problem() {
@@ -217,6 +219,17 @@ class Validator {
         }
       }
       if (optimizer) check_combination(i, *aggregator, *optimizer);
+      check_link(i, *aggregator);
+    }
+  }
+
+  void check_link(std::size_t i, const Spec& aggregator) {
+    const auto& text = pick(*method_, *shared_, &MethodSettings::link);
+    if (!text || *text == kNoLink) return;
+    const auto link = method_spec(i, "link", &MethodSettings::link, "");
+    if (!link) return;
+    for (std::string& problem : aggregator_link_problems(aggregator, *link)) {
+      error(path_of(i, "link"), std::move(problem));
     }
   }
 
@@ -492,6 +505,8 @@ MethodPlan plan_method(const MethodSettings& own, const MethodSettings& shared) 
   if (estimator && *estimator != kNoEstimator) {
     method.estimator = canonical_spec(*estimator, "estimator");
   }
+  const auto& link = pick(own, shared, &MethodSettings::link);
+  if (link && *link != kNoLink) method.link = canonical_spec(*link, "link");
   method.step = *pick(own, shared, &MethodSettings::step);
   method.batch = pick(own, shared, &MethodSettings::batch).value_or(kDefaultBatch);
   method.unit = pick(own, shared, &MethodSettings::unit).value_or(1);
@@ -572,6 +587,7 @@ std::string spec_text(const MethodPlan& method) {
   if (method.batch.kind == Batch::Kind::kSize) out += " | " + print(method.order);
   if (method.adversary) out += " | " + print(*method.adversary);
   if (method.estimator) out += " | " + print(*method.estimator);
+  if (method.link) out += " | " + print(*method.link);
   out += fmt::format(" | step={} | batch={} | workers={}", text_of(method.step),
                      text_of(method.batch), method.workers);
   if (method.batch.kind == Batch::Kind::kSize && method.unit > 1) {

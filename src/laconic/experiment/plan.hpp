@@ -23,6 +23,7 @@ struct MethodPlan {
   Spec order = {};
   std::optional<Spec> adversary = {};
   std::optional<Spec> estimator = {};  // absent: the gradient of the batch
+  std::optional<Spec> link = {};       // absent: frames arrive as they were sent
   StepSize step = {};
   Batch batch = {};
   std::uint32_t unit = 1;  // examples that the order moves together; divides the batch

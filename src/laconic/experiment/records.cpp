@@ -39,6 +39,16 @@ Json network_json(const std::optional<Network>& network) {
           {"latency_seconds", network->latency_seconds}};
 }
 
+Json channel_json(const ChannelRecord& channel) {
+  return {{"uses", count(channel.uses)},
+          {"power", number(channel.power)},
+          {"energy", number(channel.energy)},
+          {"largest_energy", number(channel.largest_energy)},
+          {"lambda", number(channel.lambda)},
+          {"predicted_lambda", number(channel.predicted_lambda)},
+          {"run_lambda", number(channel.run_lambda)}};
+}
+
 Json settings_json(const MethodPlan& method) {
   Json out = {{"aggregator", print(method.aggregator)},
               {"optimizer", print(method.optimizer)},
@@ -46,6 +56,7 @@ Json settings_json(const MethodPlan& method) {
               {"order", print(method.order)},
               {"adversary", method.adversary ? print(*method.adversary) : "none"},
               {"estimator", method.estimator ? print(*method.estimator) : "none"},
+              {"link", method.link ? print(*method.link) : "none"},
               {"workers", method.workers}};
   out["step"] = method.step.kind == StepSize::Kind::kNumber ? Json(method.step.factor)
                                                             : Json(text_of(method.step));
@@ -95,6 +106,15 @@ Json config_json(const Plan& plan) {
           {"method", std::move(methods)}};
 }
 
+Json channel_summary_json(const ChannelSummary& channel) {
+  return {{"uses", count(channel.uses)},
+          {"power", number(channel.power)},
+          {"energy", number(channel.energy)},
+          {"largest_energy", number(channel.largest_energy)},
+          {"utilisation", number(channel.power > 0 ? channel.energy / channel.power : 0)},
+          {"lambda", number(channel.lambda)}};
+}
+
 Json target_json(const MethodPlan& method, const MethodSummary& summary) {
   if (!method.until) return nullptr;
   return {{"until", text_of(*method.until)},
@@ -134,6 +154,7 @@ Json method_json(const MethodPlan& method, const MethodSummary& summary) {
             {"downlink", number(summary.downlink_compression)}}},
           {"order", order_json(summary.order)},
           {"refused_frames", summary.refused_frames},
+          {"channel", summary.channel ? channel_summary_json(*summary.channel) : Json(nullptr)},
           {"predicted_network_seconds", number(summary.predicted_network_seconds)},
           {"dense_network_seconds", number(summary.dense_network_seconds)},
           {"seconds", seconds_json(summary.seconds)}};
@@ -198,6 +219,11 @@ std::string record_json(const Plan& plan, const Record& record) {
     out["order"] = {{"uplink_bytes", count(record.order->uplink_bytes)},
                     {"downlink_bytes", count(record.order->downlink_bytes)},
                     {"largest_sum", number(record.order->largest_sum)}};
+  }
+  if (record.channel) out["channel"] = channel_json(*record.channel);
+  if (method.link) {
+    out["lost_frames"] = record.lost_frames;
+    out["resent_frames"] = record.resent_frames;
   }
   out["step_size"] = number(record.step_size);
   if (record.stopped) out["stopped"] = stopped_name(*record.stopped);

@@ -110,6 +110,14 @@ class Collected {
       out.order->downlink_bytes += share * result.last.order->downlink_bytes;
       out.order->memory = result.order_memory;
     }
+    if (const auto& channel = result.last.channel; channel) {
+      if (!out.channel) out.channel.emplace();
+      out.channel->uses += share * channel->uses;
+      out.channel->power += share * channel->power;
+      out.channel->energy += share * channel->energy;
+      out.channel->largest_energy += share * channel->largest_energy;
+      out.channel->lambda += share * channel->run_lambda.value_or(0);
+    }
     out.seconds.gradient += share * result.last.seconds.gradient;
     out.seconds.aggregate += share * result.last.seconds.aggregate;
     out.seconds.order += share * result.last.seconds.order;

@@ -29,6 +29,15 @@ struct OrderSummary {
   OrderMemory memory = {};  // of rank 0
 };
 
+// See ChannelRecord; over the whole run.
+struct ChannelSummary {
+  double uses = 0;
+  double power = 0;
+  double energy = 0;
+  double largest_energy = 0;
+  double lambda = 0;
+};
+
 // Means over the repeats.
 struct MethodSummary {
   std::string name = {};
@@ -43,7 +52,8 @@ struct MethodSummary {
   std::optional<double> uplink_compression = {};
   std::optional<double> downlink_compression = {};
   std::optional<OrderSummary> order = {};
-  std::uint64_t refused_frames = 0;  // the sum over the repeats
+  std::uint64_t refused_frames = 0;            // the sum over the repeats
+  std::optional<ChannelSummary> channel = {};  // of methods over an analog channel
   Seconds seconds = {};
   std::optional<double> predicted_network_seconds = {};  // absent without [network]
   std::optional<double> dense_network_seconds = {};      // see DenseRounds

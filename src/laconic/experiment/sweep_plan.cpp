@@ -14,12 +14,13 @@ struct NamedField {
   const char* key;
   TextField field;
 };
-constexpr std::array<NamedField, 6> kSpecs = {{{"aggregator", &MethodSettings::aggregator},
+constexpr std::array<NamedField, 7> kSpecs = {{{"aggregator", &MethodSettings::aggregator},
                                                {"optimizer", &MethodSettings::optimizer},
                                                {"schedule", &MethodSettings::schedule},
                                                {"order", &MethodSettings::order},
                                                {"adversary", &MethodSettings::adversary},
-                                               {"estimator", &MethodSettings::estimator}}};
+                                               {"estimator", &MethodSettings::estimator},
+                                               {"link", &MethodSettings::link}}};
 
 // The method's own value or template of a key, else the shared one.
 template <class T>

@@ -12,6 +12,7 @@
 #include "laconic/aggregate/adversary.hpp"
 #include "laconic/aggregate/aggregator.hpp"
 #include "laconic/base/error.hpp"
+#include "laconic/channel/link.hpp"
 #include "laconic/experiment/batches.hpp"
 #include "laconic/experiment/estimator.hpp"
 #include "laconic/experiment/method_theory.hpp"
@@ -74,6 +75,8 @@ struct Totals {
   std::uint64_t agreeing_votes = 0;
   std::uint64_t order_uplink_bytes = 0;
   std::uint64_t order_downlink_bytes = 0;
+  std::uint64_t lost_frames = 0;
+  std::uint64_t resent_frames = 0;
   Totals& operator+=(const Totals& other) {
     uplink += other.uplink;
     downlink += other.downlink;
@@ -84,8 +87,50 @@ struct Totals {
     agreeing_votes += other.agreeing_votes;
     order_uplink_bytes += other.order_uplink_bytes;
     order_downlink_bytes += other.order_downlink_bytes;
+    lost_frames += other.lost_frames;
+    resent_frames += other.resent_frames;
     return *this;
   }
+};
+
+// Adds up the reports of an analog channel, which are alike on all ranks.
+class ChannelMeter {
+ public:
+  void add(const ChannelReport& report) {
+    seen_ = true;
+    ++rounds_;
+    ++new_rounds_;
+    totals_.uses += static_cast<double>(report.uses);
+    totals_.power += report.power;
+    totals_.energy += report.energy;
+    totals_.largest_energy += report.largest_energy;
+    lambda_ += report.lambda;
+    new_lambda_ += report.lambda;
+    new_predicted_ += report.predicted_lambda;
+  }
+  // For a record; absent for methods without a channel, and before the first round.
+  [[nodiscard]] std::optional<ChannelRecord> take() {
+    if (!seen_) return std::nullopt;
+    ChannelRecord out = totals_;
+    out.run_lambda = lambda_ / rounds_;
+    if (new_rounds_ > 0) {
+      out.lambda = new_lambda_ / new_rounds_;
+      out.predicted_lambda = new_predicted_ / new_rounds_;
+    }
+    new_rounds_ = 0;
+    new_lambda_ = 0;
+    new_predicted_ = 0;
+    return out;
+  }
+
+ private:
+  bool seen_ = false;
+  ChannelRecord totals_ = {};
+  double rounds_ = 0;
+  double new_rounds_ = 0;
+  double lambda_ = 0;
+  double new_lambda_ = 0;
+  double new_predicted_ = 0;
 };
 
 struct WorkerMeasurement {
@@ -119,8 +164,8 @@ void write(wire::WireWriter& out, const Totals& t) {
   for (const std::uint64_t value :
        {t.uplink.payload_bits, t.uplink.wire_bits, t.uplink.frame_bytes, t.downlink.payload_bits,
         t.downlink.wire_bits, t.downlink.frame_bytes, t.evaluations, t.refused_frames,
-        t.clamped_messages, t.votes, t.agreeing_votes, t.order_uplink_bytes,
-        t.order_downlink_bytes}) {
+        t.clamped_messages, t.votes, t.agreeing_votes, t.order_uplink_bytes, t.order_downlink_bytes,
+        t.lost_frames, t.resent_frames}) {
     out.u64(value);
   }
 }
@@ -131,7 +176,7 @@ Totals read_totals(wire::WireReader& in) {
        {&t.uplink.payload_bits, &t.uplink.wire_bits, &t.uplink.frame_bytes,
         &t.downlink.payload_bits, &t.downlink.wire_bits, &t.downlink.frame_bytes, &t.evaluations,
         &t.refused_frames, &t.clamped_messages, &t.votes, &t.agreeing_votes, &t.order_uplink_bytes,
-        &t.order_downlink_bytes}) {
+        &t.order_downlink_bytes, &t.lost_frames, &t.resent_frames}) {
     *value = in.u64();
   }
   return t;
@@ -169,11 +214,13 @@ class Training {
         exact_target_(method_.until && method_.batch.kind == Batch::Kind::kFull &&
                       !method_.estimator) {
     const Layout& layout = problem_->layout();
+    if (method_.link) link_ = links().make(*method_.link, {.seed = seed_});
     aggregator_ = aggregators<T>().make(
         method_.aggregator, {.layout = &layout,
                              .workers = method_.workers,
                              .mine = mine_,
                              .seed = seed_,
+                             .link = link_.get(),
                              .l_worker = worker_smoothness(method_.aggregator, *problem_)});
     optimizer_ = optimizers<T>().make(method_.optimizer, {.layout = &layout});
     schedule_ = schedules().make(method_.schedule, {});
@@ -326,7 +373,10 @@ class Training {
                 .refused_frames = report.refused_frames,
                 .clamped_messages = report.clamped_messages,
                 .votes = report.votes,
-                .agreeing_votes = report.agreeing_votes};
+                .agreeing_votes = report.agreeing_votes,
+                .lost_frames = report.lost_frames,
+                .resent_frames = report.resent_frames};
+    if (report.channel) channel_.add(*report.channel);
     load_.latency_steps += report.latency_steps;
     for (std::size_t i = 0; i < report.link_bytes.size(); ++i) {
       link_bytes_[i] += report.link_bytes[i];
@@ -414,6 +464,7 @@ class Training {
       mean_gradient({made_, kGradientPhase}, sum);
       next.metrics.grad_norm2 = kernels::squared_norm<T>(sum);
     }
+    next.channel = channel_.take();
     end_where_due(next);
     next.seconds.gradient = seconds_.gradient;
     next.seconds.aggregate = seconds_.aggregate;
@@ -505,6 +556,8 @@ class Training {
     }
     next.refused_frames = totals.refused_frames;
     next.clamped_messages = totals.clamped_messages;
+    next.lost_frames = totals.lost_frames;
+    next.resent_frames = totals.resent_frames;
     next.seconds.gradient_per_worker = gradient_seconds / method_.workers;
     load_.link_bytes = busiest;
     const std::uint64_t votes = totals.votes - counted_votes_.votes;
@@ -568,6 +621,7 @@ class Training {
   std::optional<double> excess_above_;  // f*, where f - f* is recorded
   bool exact_target_ = false;           // the target is checked with the gradients of every round
 
+  std::unique_ptr<DigitalLink> link_ = {};  // null: a perfect one
   std::unique_ptr<Aggregator<T>> aggregator_ = {};
   std::unique_ptr<Optimizer<T>> optimizer_ = {};
   std::unique_ptr<Schedule> schedule_ = {};
@@ -590,6 +644,7 @@ class Training {
 
   Totals totals_ = {};
   Totals counted_votes_ = {};  // of all ranks at the last record
+  ChannelMeter channel_ = {};
   std::vector<std::uint64_t> link_bytes_ = {};
   NetworkLoad load_ = {};
   Seconds seconds_ = {};

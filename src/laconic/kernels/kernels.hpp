@@ -224,6 +224,42 @@ void gemm_tn(GemmShape shape, std::span<const T> a, std::span<const T> b, std::s
 // c (m x n) += a b^T with a (m x k), b (n x k)
 template <Real T>
 void gemm_nt(GemmShape shape, std::span<const T> a, std::span<const T> b, std::span<T> c);
+
+// Products of a row-major matrix a (m x n) with factors of few columns. A factor with r columns is
+// stored by components: column j lies at [j * length, (j + 1) * length), so that a column is
+// contiguous. Made for r of 1 to 32, where the time is that of reading a.
+struct SkinnyShape {
+  std::size_t m = 0, n = 0, r = 0;
+};
+// p (r components of m) = a q, q being r components of n. Every output is a dot product: element k
+// of the row goes to lane k mod 16, in T, product and sum rounded one after the other, and the
+// lanes are combined as in the canonical order.
+template <Real T>
+void skinny_nn(SkinnyShape shape, std::span<const T> a, std::span<const T> q, std::span<T> p);
+// q (r components of n) = a^T p, p being r components of m. Every output is added over the rows in
+// increasing order, from 0, product and sum rounded one after the other.
+template <Real T>
+void skinny_tn(SkinnyShape shape, std::span<const T> a, std::span<const T> p, std::span<T> q);
+// a += factor p q^T: for every component j in order, a_ik += (factor p_ji) q_jk, every operation
+// rounded.
+template <Real T>
+void add_low_rank(T factor, SkinnyShape shape, std::span<const T> p, std::span<const T> q,
+                  std::span<T> a);
+// Makes the components of q (each of `length`) orthonormal: modified Gram-Schmidt, every component
+// twice, sums in the canonical order, so the bits are the same everywhere. A component that lies in
+// the span of those before it up to rounding, or is zero, is replaced by normal numbers of the
+// stream (component j by those from j * length on) first. Returns how many were replaced.
+// Preconditions: all finite, length divides q.size(), no more components than length.
+template <Real T>
+std::size_t orthonormalise(std::size_t length, const rng::Stream& stream, std::span<T> q);
+
+// Independent standard normal numbers in bulk: number i of the stream, i = first, first + 1, ...
+// Box-Muller in float: numbers 2j and 2j + 1 are r cos(2 pi v) and r sin(2 pi v), where r comes
+// from word 2j and v from word 2j + 1 of the stream. Made of rounded additions, multiplications,
+// divisions and square roots, so the bits are the same on every target. No number is beyond 6.8;
+// the error against exact arithmetic on the same words is below 2e-6 (docs/reproducibility.md).
+void random_normals(const rng::Stream& stream, std::uint64_t first, std::span<float> out);
+
 // A sparse matrix for products whose every output is a chain of its own, in the order in which its
 // entries are stored. Rows come in slices of kSliceRows; slice s has steps steps[s] .. steps[s + 1]
 // - 1, and step t holds one entry of each of its rows: columns (and values) kSliceRows t + lane.
@@ -291,6 +327,14 @@ template <Real T>
 void gemm_tn(GemmShape shape, std::span<const T> a, std::span<const T> b, std::span<T> c);
 template <Real T>
 void gemm_nt(GemmShape shape, std::span<const T> a, std::span<const T> b, std::span<T> c);
+template <Real T>
+void skinny_nn(SkinnyShape shape, std::span<const T> a, std::span<const T> q, std::span<T> p);
+template <Real T>
+void skinny_tn(SkinnyShape shape, std::span<const T> a, std::span<const T> p, std::span<T> q);
+template <Real T>
+void add_low_rank(T factor, SkinnyShape shape, std::span<const T> p, std::span<const T> q,
+                  std::span<T> a);
+void random_normals(const rng::Stream& stream, std::uint64_t first, std::span<float> out);
 }  // namespace reference
 
 }  // namespace laconic::kernels

@@ -353,6 +353,64 @@ void add_count_planes(std::span<const std::uint64_t> other, std::uint32_t other_
   }
 }
 
+namespace {
+
+// -ln(w 2^-32) for w in [1/2, 2^32], all in float: w = 2^e m with m in [1/sqrt 2, sqrt 2), ln m = 2
+// atanh(s) with s = (m - 1) / (m + 1).
+float negative_log(float w) {
+  std::uint32_t bits = std::bit_cast<std::uint32_t>(w);
+  bits += 0x3f800000U - 0x3f3504f3U;  // the exponent goes up where the mantissa is above 1/sqrt 2
+  const auto exponent = static_cast<float>(static_cast<std::int32_t>(bits >> 23) - 159);
+  const float m = std::bit_cast<float>((bits & 0x007fffffU) + 0x3f3504f3U);
+  const float f = m - 1.0F;
+  const float s = f / (m + 1.0F);
+  const float z = s * s;
+  float p = 2.0F / 9.0F;
+  p = p * z + 2.0F / 7.0F;
+  p = p * z + 2.0F / 5.0F;
+  p = p * z + 2.0F / 3.0F;
+  p = p * z;
+  const float log_m = s * p + 2.0F * s;
+  return -(exponent * 0.693147180559945F + log_m);
+}
+
+// Numbers 2j and 2j + 1 from words 2j and 2j + 1.
+std::array<float, 2> box_muller(std::uint32_t radius_word, std::uint32_t angle_word) {
+  const float high = static_cast<float>(radius_word >> 16) * 65536.0F;
+  const float low = static_cast<float>(radius_word & 0xffffU) + 0.5F;
+  const float radius = std::sqrt(2.0F * negative_log(high + low));
+  // The angle is the quarter turn nearest to it plus t of modulus pi/4 at most.
+  const std::uint32_t quarter = (angle_word + 0x20000000U) >> 30;
+  const auto rest = static_cast<std::int32_t>(angle_word - (quarter << 30));
+  const float t = static_cast<float>(rest) * 0x1.921fb6p-30F;
+  const float z = t * t;
+  float s = 2.7557319e-6F;
+  s = s * z + -1.9841270e-4F;
+  s = s * z + 8.3333333e-3F;
+  s = s * z + -1.6666667e-1F;
+  const float sine = t + t * (z * s);
+  float c = 2.4801587e-5F;
+  c = c * z + -1.3888889e-3F;
+  c = c * z + 4.1666667e-2F;
+  c = c * z + -0.5F;
+  const float cosine = 1.0F + z * c;
+  const bool swapped = (quarter & 1) != 0;
+  const float x = swapped ? sine : cosine;
+  const float y = swapped ? cosine : sine;
+  const bool x_negative = ((quarter + 1) & 2) != 0;
+  const bool y_negative = (quarter & 2) != 0;
+  return {radius * (x_negative ? -x : x), radius * (y_negative ? -y : y)};
+}
+
+}  // namespace
+
+void random_normals(const rng::Stream& stream, std::uint64_t first, std::span<float> out) {
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const std::uint64_t even = (first + i) / 2 * 2;
+    out[i] = box_muller(stream.word(even), stream.word(even + 1))[(first + i) % 2];
+  }
+}
+
 void majority_of_counts(std::span<const std::uint64_t> planes, std::uint32_t voters,
                         std::size_t bits, VotePlanes out) {
   const std::size_t words = words_for(bits);
@@ -437,6 +495,60 @@ void gemm_nt(GemmShape shape, std::span<const T> a, std::span<const T> b, std::s
   }
 }
 
+template <Real T>
+void skinny_nn(SkinnyShape shape, std::span<const T> a, std::span<const T> q, std::span<T> p) {
+  LACONIC_EXPECTS(a.size() == shape.m * shape.n);
+  LACONIC_EXPECTS(q.size() == shape.r * shape.n);
+  LACONIC_EXPECTS(p.size() == shape.r * shape.m);
+  for (std::size_t j = 0; j < shape.r; ++j) {
+    for (std::size_t i = 0; i < shape.m; ++i) {
+      std::array<T, kLanes> lanes{};
+      for (std::size_t k = 0; k < shape.n; ++k) {
+        const T product = a[i * shape.n + k] * q[j * shape.n + k];
+        lanes[k % kLanes] = lanes[k % kLanes] + product;
+      }
+      for (std::size_t half = kLanes / 2; half > 0; half /= 2) {
+        for (std::size_t lane = 0; lane < half; ++lane) lanes[lane] += lanes[lane + half];
+      }
+      p[j * shape.m + i] = lanes[0];
+    }
+  }
+}
+
+template <Real T>
+void skinny_tn(SkinnyShape shape, std::span<const T> a, std::span<const T> p, std::span<T> q) {
+  LACONIC_EXPECTS(a.size() == shape.m * shape.n);
+  LACONIC_EXPECTS(p.size() == shape.r * shape.m);
+  LACONIC_EXPECTS(q.size() == shape.r * shape.n);
+  for (std::size_t j = 0; j < shape.r; ++j) {
+    for (std::size_t k = 0; k < shape.n; ++k) {
+      T total = 0;
+      for (std::size_t i = 0; i < shape.m; ++i) {
+        const T product = a[i * shape.n + k] * p[j * shape.m + i];
+        total = total + product;
+      }
+      q[j * shape.n + k] = total;
+    }
+  }
+}
+
+template <Real T>
+void add_low_rank(T factor, SkinnyShape shape, std::span<const T> p, std::span<const T> q,
+                  std::span<T> a) {
+  LACONIC_EXPECTS(a.size() == shape.m * shape.n);
+  LACONIC_EXPECTS(p.size() == shape.r * shape.m);
+  LACONIC_EXPECTS(q.size() == shape.r * shape.n);
+  for (std::size_t j = 0; j < shape.r; ++j) {
+    for (std::size_t i = 0; i < shape.m; ++i) {
+      const T left = factor * p[j * shape.m + i];
+      for (std::size_t k = 0; k < shape.n; ++k) {
+        const T product = left * q[j * shape.n + k];
+        a[i * shape.n + k] = a[i * shape.n + k] + product;
+      }
+    }
+  }
+}
+
 #define LACONIC_INSTANTIATE(T)                                                                    \
   template void axpy(T, std::span<const T>, std::span<T>);                                        \
   template void scale(T, std::span<T>);                                                           \
@@ -477,7 +589,10 @@ void gemm_nt(GemmShape shape, std::span<const T> a, std::span<const T> b, std::s
   template void select_top_k(std::span<const T>, std::span<std::uint32_t>);                       \
   template void gemm_nn(GemmShape, std::span<const T>, std::span<const T>, std::span<T>);         \
   template void gemm_tn(GemmShape, std::span<const T>, std::span<const T>, std::span<T>);         \
-  template void gemm_nt(GemmShape, std::span<const T>, std::span<const T>, std::span<T>)
+  template void gemm_nt(GemmShape, std::span<const T>, std::span<const T>, std::span<T>);         \
+  template void skinny_nn(SkinnyShape, std::span<const T>, std::span<const T>, std::span<T>);     \
+  template void skinny_tn(SkinnyShape, std::span<const T>, std::span<const T>, std::span<T>);     \
+  template void add_low_rank(T, SkinnyShape, std::span<const T>, std::span<const T>, std::span<T>)
 LACONIC_INSTANTIATE(float);
 LACONIC_INSTANTIATE(double);
 #undef LACONIC_INSTANTIATE

@@ -122,6 +122,13 @@ struct GemmTable {
   void (*nt)(GemmShape shape, const T* a, const T* b, T* c) = nullptr;
 };
 
+template <Real T>
+struct SkinnyTable {
+  void (*nn)(SkinnyShape shape, const T* a, const T* q, T* p) = nullptr;
+  void (*tn)(SkinnyShape shape, const T* a, const T* p, T* q) = nullptr;
+  void (*add)(T factor, SkinnyShape shape, const T* p, const T* q, T* a) = nullptr;
+};
+
 struct RowPointers {  // of CompressedRows
   const std::uint64_t* offsets = nullptr;
   const std::uint32_t* columns = nullptr;

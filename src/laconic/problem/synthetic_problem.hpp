@@ -13,7 +13,9 @@ template <Real T>
 class SyntheticProblem : public Problem<T> {
  public:
   SyntheticProblem(std::uint32_t coordinates, std::uint32_t workers)
-      : layout_({Tensor{.name = "x", .shape = {coordinates, 1}}}), workers_(workers) {
+      : SyntheticProblem(Layout({Tensor{.name = "x", .shape = {coordinates, 1}}}), workers) {}
+  SyntheticProblem(Layout layout, std::uint32_t workers)
+      : layout_(std::move(layout)), workers_(workers) {
     LACONIC_EXPECTS(workers > 0);
   }
   [[nodiscard]] const Layout& layout() const final { return layout_; }

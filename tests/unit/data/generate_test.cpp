@@ -7,6 +7,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <map>
 
 #include "laconic/base/error.hpp"
 #include "laconic/data/checksum.hpp"
@@ -338,6 +339,52 @@ TEST(SyntheticLowRank, EveryClassOccurs) {
 TEST(SyntheticLowRank, RefusesARankAboveTheFeatures) {
   EXPECT_EQ(error_of<ConfigError>([] { (void)synthetic_low_rank({.features = 5, .rank = 6}); }),
             "synthetic-low-rank: rank=6 is not in [2, 5]");
+}
+
+TEST(SyntheticPrototypes, GivesTheSameBitsOnEveryMachine) {
+  EXPECT_EQ(fingerprint(synthetic_prototypes(
+                {.rows = 60, .test_rows = 10, .features = 24, .prototypes = 3, .seed = 1})),
+            "0e869c90793794f8");
+}
+
+TEST(SyntheticPrototypes, HasTheSpectrumThatItStates) {
+  // Prototypes and noise are normal: the covariance is (scale^2 + noise^2) R diag(v^2) R^T.
+  const Dataset data = synthetic_prototypes({.rows = 20000,
+                                             .test_rows = 0,
+                                             .features = 8,
+                                             .prototypes = 1000,
+                                             .scale = 0.6,
+                                             .noise = 0.8,
+                                             .seed = 2});
+  const oracle::Vector values = gram_eigenvalues(data);  // increasing
+  double harmonic = 0;
+  for (int i = 1; i <= 8; ++i) harmonic += 1.0 / i;
+  double total = 0;
+  for (int i = 1; i <= 8; ++i) {
+    const double expected = 8 / (i * harmonic);
+    EXPECT_NEAR(values[static_cast<std::size_t>(8 - i)] / expected, 1.0, 0.06) << i;
+    total += values[static_cast<std::size_t>(8 - i)];
+  }
+  EXPECT_NEAR(total, 8.0, 0.2);
+}
+
+TEST(SyntheticPrototypes, RowsOfOneClassLieAroundItsPrototypes) {
+  // Without noise there are as many different rows as prototypes, and none belongs to two classes.
+  const Dataset data = synthetic_prototypes(
+      {.rows = 2000, .test_rows = 0, .features = 12, .prototypes = 3, .noise = 0, .seed = 3});
+  const auto& rows = std::get<DenseRows>(data.train.rows);
+  std::map<std::vector<float>, std::uint32_t> class_of;
+  for (std::size_t i = 0; i < rows.rows(); ++i) {
+    const std::vector<float> row(rows.row(i).begin(), rows.row(i).end());
+    const auto [at, is_new] = class_of.try_emplace(row, data.train.classes[i]);
+    EXPECT_EQ(at->second, data.train.classes[i]);
+  }
+  EXPECT_EQ(class_of.size(), 30U);
+}
+
+TEST(SyntheticPrototypes, RefusesOptionsOutOfRange) {
+  EXPECT_EQ(error_of<ConfigError>([] { (void)synthetic_prototypes({.features = 1}); }),
+            "synthetic-prototypes: features=1 is not in [2, 2048]");
 }
 
 }  // namespace

@@ -34,13 +34,13 @@ Dataset load_text(std::string_view text, const DataSetup& setup = {}) {
 
 TEST(Load, KnowsEveryKindOfData) {
   const Catalog catalog = data_catalog();
-  for (const char* name : {"synthetic-sparse", "synthetic-images", "synthetic-low-rank", "libsvm",
-                           "idx", "a9a", "mnist"}) {
+  for (const char* name : {"synthetic-sparse", "synthetic-images", "synthetic-low-rank",
+                           "synthetic-prototypes", "libsvm", "idx", "a9a", "mnist"}) {
     const Card* card = catalog.find("data", name);
     ASSERT_NE(card, nullptr) << name;
     EXPECT_FALSE(card->summary.empty()) << name;
   }
-  EXPECT_EQ(data_cards().size(), 5 + known_datasets().size());
+  EXPECT_EQ(data_cards().size(), 6 + known_datasets().size());
 }
 
 TEST(Load, GeneratesSparseRows) {

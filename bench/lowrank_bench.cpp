@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+// Speed of low-rank steps beside a plain read of the same matrices, and of normal numbers. Results
+// are compared with the reference before they are timed (shapes that the reference can do in a
+// moment; large ones share their code). Each iteration times the work and then the read, so that
+// both see the same noise; of_read is the median of (bytes that the algorithm must read per second)
+// / (bytes per second of the plain read). Steps work on the layers of a model one after the other,
+// as an aggregator does.
+#include <benchmark/benchmark.h>
+#include <time.h>
+
+#include <algorithm>
+#include <cstring>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "bench/bandwidth.hpp"
+#include "laconic/kernels/kernels.hpp"
+#include "laconic/rng/stream.hpp"
+#include "laconic/tensor/workspace.hpp"
+
+namespace laconic::bench {
+namespace {
+
+using kernels::SkinnyShape;
+using Floats = AlignedVector<float>;
+
+// Processor time of this thread.
+double thread_seconds() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+double seconds_of(const std::function<void()>& work) {
+  const double start = thread_seconds();
+  work();
+  return thread_seconds() - start;
+}
+
+double median(std::vector<double> values) {
+  if (values.empty()) return 0;
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+rng::Stream stream(std::uint32_t tensor) {
+  return rng::Stream(11, {.purpose = rng::Purpose::kTest, .tensor = tensor});
+}
+
+struct Layer {
+  SkinnyShape shape = {};
+  Floats a = {};
+  Floats p = {};
+  Floats q = {};
+};
+
+std::vector<Layer> make_layers(std::vector<SkinnyShape> shapes, std::size_t r) {
+  std::vector<Layer> layers;
+  for (SkinnyShape shape : shapes) {
+    shape.r = std::min({r, shape.m, shape.n});
+    Layer layer{.shape = shape,
+                .a = Floats(shape.m * shape.n),
+                .p = Floats(shape.m * shape.r),
+                .q = Floats(shape.n * shape.r)};
+    const auto id = static_cast<std::uint32_t>(layers.size());
+    kernels::random_normals(stream(3 * id), 0, layer.a);
+    kernels::random_normals(stream(3 * id + 1), 0, layer.p);
+    kernels::random_normals(stream(3 * id + 2), 0, layer.q);
+    layers.push_back(std::move(layer));
+  }
+  return layers;
+}
+
+std::vector<SkinnyShape> repeat(std::size_t count, SkinnyShape shape) {
+  return std::vector<SkinnyShape>(count, shape);
+}
+
+// The matrices of laser.md 5.5, transformers and residual networks as rows x rest.
+std::vector<SkinnyShape> resnet18() {
+  std::vector<SkinnyShape> all = {{.m = 64, .n = 27}};
+  const auto add = [&all](std::size_t count, SkinnyShape shape) {
+    for (const SkinnyShape& one : repeat(count, shape)) all.push_back(one);
+  };
+  add(4, {.m = 64, .n = 576});
+  add(1, {.m = 128, .n = 576});
+  add(3, {.m = 128, .n = 1152});
+  add(1, {.m = 128, .n = 64});
+  add(1, {.m = 256, .n = 1152});
+  add(3, {.m = 256, .n = 2304});
+  add(1, {.m = 256, .n = 128});
+  add(1, {.m = 512, .n = 2304});
+  add(3, {.m = 512, .n = 4608});
+  add(1, {.m = 512, .n = 256});
+  add(1, {.m = 10, .n = 512});
+  return all;
+}
+// One of the 12 blocks and the position table; the token table (50304 x 768) is alike.
+std::vector<SkinnyShape> gpt2_block() {
+  return {{.m = 2304, .n = 768},
+          {.m = 768, .n = 768},
+          {.m = 3072, .n = 768},
+          {.m = 768, .n = 3072},
+          {.m = 512, .n = 768}};
+}
+
+std::vector<SkinnyShape> model(std::int64_t which) {
+  if (which == 0) return {{.m = 4096, .n = 1024}};
+  return which == 1 ? resnet18() : gpt2_block();
+}
+const char* name_of(std::int64_t which) {
+  return which == 0 ? "4096x1024" : which == 1 ? "resnet18" : "gpt2-block";
+}
+
+void half_step(std::vector<Layer>& layers) {  // q = a^T orth(p)
+  for (Layer& layer : layers) {
+    kernels::orthonormalise<float>(layer.shape.m, stream(0), layer.p);
+    kernels::skinny_tn<float>(layer.shape, layer.a, layer.p, layer.q);
+  }
+}
+
+void two_factor_step(std::vector<Layer>& layers) {  // p = orth(a orth(q)), q = a^T p
+  for (Layer& layer : layers) {
+    kernels::orthonormalise<float>(layer.shape.n, stream(0), layer.q);
+    kernels::skinny_nn<float>(layer.shape, layer.a, layer.q, layer.p);
+    kernels::orthonormalise<float>(layer.shape.m, stream(1), layer.p);
+    kernels::skinny_tn<float>(layer.shape, layer.a, layer.p, layer.q);
+  }
+}
+
+void residual(std::vector<Layer>& layers) {  // a -= p q^T
+  for (Layer& layer : layers) {
+    kernels::add_low_rank<float>(-1.0F, layer.shape, layer.p, layer.q, layer.a);
+  }
+}
+
+bool verify(std::size_t r) {
+  for (const SkinnyShape small :
+       {SkinnyShape{.m = 64, .n = 576}, SkinnyShape{.m = 37, .n = 1100}}) {
+    auto layers = make_layers({small}, r);
+    Layer& layer = layers.front();
+    Floats p = layer.p;
+    Floats q = layer.q;
+    kernels::skinny_nn<float>(layer.shape, layer.a, layer.q, layer.p);
+    kernels::reference::skinny_nn<float>(layer.shape, layer.a, q, p);
+    if (std::memcmp(p.data(), layer.p.data(), p.size() * sizeof(float)) != 0) return false;
+    kernels::skinny_tn<float>(layer.shape, layer.a, layer.p, layer.q);
+    kernels::reference::skinny_tn<float>(layer.shape, layer.a, p, q);
+    if (std::memcmp(q.data(), layer.q.data(), q.size() * sizeof(float)) != 0) return false;
+    Floats a = layer.a;
+    kernels::add_low_rank<float>(-1.0F, layer.shape, layer.p, layer.q, layer.a);
+    kernels::reference::add_low_rank<float>(-1.0F, layer.shape, p, q, a);
+    if (std::memcmp(a.data(), layer.a.data(), a.size() * sizeof(float)) != 0) return false;
+  }
+  return true;
+}
+
+using Step = void (*)(std::vector<Layer>&);
+
+// `reads`: how often the algorithm must read (or write) the matrices.
+void step_benchmark(benchmark::State& state, Step step, double reads) {
+  const auto r = static_cast<std::size_t>(state.range(1));
+  auto layers = make_layers(model(state.range(0)), r);
+  if (!verify(r)) {
+    state.SkipWithError("differs from the reference");
+    return;
+  }
+  double bytes = 0;
+  for (const Layer& layer : layers) bytes += static_cast<double>(layer.a.size() * sizeof(float));
+  step(layers);
+  std::vector<double> of_read;
+  for ([[maybe_unused]] const auto iteration : state) {
+    const double step_seconds = seconds_of([&] { step(layers); });
+    const double read_seconds = seconds_of([&] {
+      for (const Layer& layer : layers) {
+        benchmark::DoNotOptimize(plain_read(
+            {reinterpret_cast<const std::uint64_t*>(layer.a.data()), layer.a.size() / 2}));
+      }
+    });
+    state.SetIterationTime(step_seconds);
+    of_read.push_back(reads * read_seconds / step_seconds);
+  }
+  state.counters["of_read"] = median(of_read);
+  state.SetLabel(name_of(state.range(0)));
+  state.SetBytesProcessed(
+      static_cast<std::int64_t>(static_cast<double>(state.iterations()) * reads * bytes));
+}
+
+void normals_benchmark(benchmark::State& state) {
+  Floats out(static_cast<std::size_t>(state.range(0)));
+  Floats expected(std::min<std::size_t>(out.size(), 1000));
+  kernels::random_normals(stream(0), 0, out);
+  kernels::reference::random_normals(stream(0), 0, expected);
+  if (std::memcmp(out.data(), expected.data(), expected.size() * sizeof(float)) != 0) {
+    state.SkipWithError("differs from the reference");
+    return;
+  }
+  for ([[maybe_unused]] const auto iteration : state) {
+    state.SetIterationTime(seconds_of([&] { kernels::random_normals(stream(0), 0, out); }));
+    benchmark::ClobberMemory();
+  }
+  state.SetBytesProcessed(state.iterations() * state.range(0) *
+                          static_cast<std::int64_t>(sizeof(float)));
+}
+
+void all_models(benchmark::internal::Benchmark* benchmark) {
+  for (const std::int64_t which : {0, 1, 2}) {
+    for (const std::int64_t r : {1, 4, 8}) benchmark->Args({which, r});
+  }
+  benchmark->UseManualTime()->Unit(benchmark::kMillisecond);
+}
+
+BENCHMARK_CAPTURE(step_benchmark, half_step, half_step, 1.0)->Apply(all_models);
+BENCHMARK_CAPTURE(step_benchmark, two_factor_step, two_factor_step, 2.0)->Apply(all_models);
+BENCHMARK_CAPTURE(step_benchmark, residual, residual, 2.0)->Apply(all_models);
+BENCHMARK(normals_benchmark)->Arg(1 << 12)->Arg(1 << 22)->UseManualTime();
+
+}  // namespace
+}  // namespace laconic::bench
+
+BENCHMARK_MAIN();

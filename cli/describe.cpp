@@ -149,6 +149,12 @@ int describe_on_problem(const Question& question) {
   const auto theory = experiment::theory_of(method, *problem, question.seed);
   out += theory ? constants_text(*theory) + steps_text(*theory, problem->constants())
                 : std::string("no theory of its step size\n");
+  for (const std::string& note : aggregator_notes(method.aggregator, {.layout = &problem->layout(),
+                                                                     .workers = method.workers,
+                                                                     .mine = {0, method.workers},
+                                                                     .seed = question.seed})) {
+    out += note + "\n";
+  }
   print_out(out);
   return kDone;
 }

@@ -129,6 +129,11 @@ template <Real T>
 [[nodiscard]] std::vector<std::string> aggregator_problems(const Spec& canonical,
                                                            std::uint32_t workers,
                                                            const Layout* layout = nullptr);
+// What there is to know about the method on this model before it runs, in lines: of low-rank
+// methods the lengths of messages, over the air what to expect of the channel (laser.md 4).
+// Preconditions: as for aggregator_theory.
+[[nodiscard]] std::vector<std::string> aggregator_notes(const Spec& canonical,
+                                                        const AggregatorSetup& setup);
 // Why the method cannot be run over this link (channel/link.hpp), one line each with a remedy.
 // Precondition: both are canonical.
 [[nodiscard]] std::vector<std::string> aggregator_link_problems(const Spec& canonical,

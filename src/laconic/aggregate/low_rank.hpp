@@ -98,5 +98,8 @@ class LowRank final : public Aggregator<T> {
 [[nodiscard]] std::vector<ParamCard> low_rank_params();
 [[nodiscard]] LowRankOptions low_rank_options(const Args& args);
 [[nodiscard]] std::vector<std::string> low_rank_problems(const Args& args);
+// See aggregator_notes.
+[[nodiscard]] std::vector<std::string> low_rank_notes(const Args& args,
+                                                      const AggregatorSetup& setup);
 
 }  // namespace laconic::aggregate

@@ -5,8 +5,10 @@
 #include <array>
 #include <string_view>
 
+#include "laconic/aggregate/low_rank.hpp"
 #include "laconic/aggregate/methods.hpp"
 #include "laconic/aggregate/shards.hpp"
+#include "laconic/base/assert.hpp"
 
 namespace laconic {
 
@@ -35,6 +37,15 @@ std::vector<std::string> aggregator_problems(const Spec& canonical, std::uint32_
 #include "laconic/aggregate/methods.def"
 #undef LACONIC_AGGREGATOR
   return {};
+}
+
+std::vector<std::string> aggregator_notes(const Spec& canonical, const AggregatorSetup& setup) {
+  LACONIC_EXPECTS(setup.layout != nullptr);
+  if (canonical.name != aggregate::laser_card().name &&
+      canonical.name != aggregate::lowrank_card().name) {
+    return {};
+  }
+  return aggregate::low_rank_notes(Args(canonical), setup);
 }
 
 std::vector<std::string> aggregator_link_problems(const Spec& canonical, const Spec& link) {

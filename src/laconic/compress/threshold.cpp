@@ -78,93 +78,103 @@ T middle_of_three(std::span<const T> values) {
   return std::max(std::min(a, b), std::min(std::max(a, b), c));
 }
 
-// Moves the numbers above the pivot to the front, in an order that is ours alone.
-template <Real T>
-Above split(std::span<T> values, T pivot) {
+// Moves the numbers that pass the test to the front and returns how many there are. The order is
+// ours alone, so that sums over it do not depend on a library.
+template <Real T, class Test>
+std::size_t move_to_front(std::span<T> values, Test test) {
   std::size_t count = 0;
-  double sum = 0;
   for (T& slot : values) {
     const T value = slot;
     slot = values[count];
     values[count] = value;
-    const bool greater = value > pivot;
-    count += greater ? 1U : 0U;
-    sum += greater ? static_cast<double>(value) : 0.0;
+    count += test(value) ? 1U : 0U;
   }
-  return {static_cast<double>(count), sum};
+  return count;
 }
 
-// The root, given the magnitudes around it and what is above all of them. Reorders `values`. As
-// quickselect: the part in which the root lies is cut down by a pivot again and again.
+// The magnitudes around the root, those above all of them, and a bound of the root.
 template <Real T>
-double find_root(const Crossing& crossing, std::span<T> values, Above above, double limit) {
-  while (!values.empty()) {
-    const T pivot = middle_of_three<T>(values);
-    const Above more = split(values, pivot);
-    const auto count = static_cast<std::size_t>(more.count);
-    if (crossing.reaches(static_cast<double>(pivot),
-                         {above.count + more.count, above.sum + more.sum})) {
-      values = values.first(count);
-      continue;
-    }
-    limit = static_cast<double>(pivot);
-    values = values.subspan(count);
-    // Those that are equal go, too.
-    std::size_t less = 0;
-    for (T& slot : values) {
-      const T value = slot;
-      slot = values[less];
-      values[less] = value;
-      less += value < pivot ? 1U : 0U;
-    }
-    const double equal = static_cast<double>(values.size() - less);
-    above.count += more.count + equal;
-    above.sum += more.sum + equal * limit;
-    values = values.first(less);
+struct Search {
+  std::span<T> values = {};
+  Above above = {};
+  double limit = std::numeric_limits<double>::infinity();
+};
+
+// Cuts the search down to one side of the pivot. Reorders its values.
+template <Real T>
+void cut(const Crossing& crossing, T pivot, Search<T>& search) {
+  const std::size_t count = move_to_front(search.values, [&](T value) { return value > pivot; });
+  const std::span<T> greater = search.values.first(count);
+  const Above with = {search.above.count + static_cast<double>(count),
+                      search.above.sum + kernels::sum<T>(greater)};
+  if (crossing.reaches(static_cast<double>(pivot), with)) {
+    search.values = greater;
+    return;
   }
-  return std::min(crossing.root(above), limit);
+  // Those that are equal go, too.
+  search.limit = static_cast<double>(pivot);
+  search.values = search.values.subspan(count);
+  const std::size_t less = move_to_front(search.values, [&](T value) { return value < pivot; });
+  const double equal = static_cast<double>(search.values.size() - less);
+  search.above = {with.count + equal, with.sum + equal * search.limit};
+  search.values = search.values.first(less);
+}
+
+// As quickselect: the part in which the root lies is cut down by a pivot again and again.
+template <Real T>
+double find_root(const Crossing& crossing, Search<T> search) {
+  while (!search.values.empty()) cut(crossing, middle_of_three<T>(search.values), search);
+  return std::min(crossing.root(search.above), search.limit);
 }
 
 constexpr std::size_t kSampled = std::size_t{1} << 17;  // from here on a sample gives the bracket
 constexpr std::size_t kSample = std::size_t{1} << 14;
 
+// Where the root lies, and where it probably lies.
 template <Real T>
 struct Interval {
   T low = 0;
   T high = std::numeric_limits<T>::max();
+  T inner_low = 0;
+  T inner_high = std::numeric_limits<T>::max();
 };
 
-// Where the root probably lies: around that of a sample, `spread` ranks of the sample to both
-// sides.
+// Around the root of a sample, `spread` ranks of the sample to both sides.
 template <Real T>
 Interval<T> probable(const ThresholdRule& rule, std::span<const T> x, std::size_t spread) {
   thread_local std::vector<T> sample(kSample);
   thread_local std::vector<T> order(kSample);
   const std::size_t stride = x.size() / kSample;
   std::uint32_t scatter = 0;
-  Totals totals;
-  for (std::size_t i = 0; i < kSample; ++i) {
+  for (T& magnitude : sample) {
     scatter += 0x9E3779B9U;  // no period of the data meets that of the sample
-    sample[i] = std::abs(x[i * stride + ((std::uint64_t{scatter} * stride) >> 32)]);
-    totals.l1 += static_cast<double>(sample[i]);
-    totals.nonzeros += sample[i] > 0 ? 1 : 0;
+    const auto at = static_cast<std::size_t>(&magnitude - sample.data()) * stride;
+    magnitude = std::abs(x[at + ((std::uint64_t{scatter} * stride) >> 32)]);
   }
+  const auto zeros = std::count(sample.begin(), sample.end(), T{0});
+  const Totals totals = {kernels::sum<T>(sample),
+                         static_cast<double>(sample.size()) - static_cast<double>(zeros)};
   ThresholdRule scaled = rule;
   scaled.budget *= static_cast<double>(kSample) / static_cast<double>(x.size());
   if (totals.nonzeros == 0 || (rule.budget > 0 && scaled.budget >= totals.nonzeros)) return {};
   order = sample;
-  const double root =
-      find_root<T>(Crossing(scaled, totals), order, {}, std::numeric_limits<double>::infinity());
+  const double root = find_root<T>(Crossing(scaled, totals), {.values = order});
   const auto rank = static_cast<std::size_t>(std::count_if(
       sample.begin(), sample.end(), [&](T a) { return static_cast<double>(a) > root; }));
   Interval<T> out;
+  // By rank, from the smallest number on: each search is within what the last one left.
+  auto end = sample.end();
   const auto at = [&](std::size_t k) {
     const auto place = sample.begin() + static_cast<std::ptrdiff_t>(k);
-    std::nth_element(sample.begin(), place, sample.end(), std::greater<T>());
+    std::nth_element(sample.begin(), place, end, std::greater<T>());
+    end = place + 1;
     return *place;
   };
+  const std::size_t near = spread / 6;
+  if (rank + spread < kSample) out.low = at(rank + spread);
+  if (rank + near < kSample) out.inner_low = at(rank + near);
+  if (rank > near) out.inner_high = at(rank - near);
   if (rank > spread) out.high = at(rank - spread);
-  if (rank + spread < kSample) out.low = std::min(at(rank + spread), out.high);
   return out;
 }
 
@@ -179,31 +189,29 @@ T choose_threshold(const ThresholdRule& rule, std::span<const T> x) {
     if (const T power = moderate<T>(largest); power != 1 && largest > 0)
       return choose_threshold<T>(rule, times<T>(power, x, scaled.take(x.size()))) / power;
   }
-  std::size_t spread = kSample / 50;
+  std::size_t spread = kSample / 72;
   while (true) {
     const bool whole = x.size() < kSampled || spread >= kSample / 2;
     const Interval<T> interval = whole ? Interval<T>{} : probable<T>(rule, x, spread);
+    spread *= 5;
     candidates.clear();
     const kernels::MagnitudeSums sums =
         kernels::bracket_magnitudes<T>(interval.low, interval.high, x, candidates);
     const Totals totals = {sums.l1, static_cast<double>(sums.nonzeros)};
     if (sums.nonzeros == 0 || (rule.budget > 0 && rule.budget >= totals.nonzeros)) return 0;
     const Crossing crossing(rule, totals);
-    const Above above = {static_cast<double>(sums.above), sums.l1_above};
-    Above at_low = above;
-    at_low.count += static_cast<double>(candidates.size());
-    for (const T a : candidates) at_low.sum += static_cast<double>(a);
-    const bool inside =
-        whole ||
-        (!crossing.reaches(static_cast<double>(interval.high), above) &&
-         (interval.low == 0 || crossing.reaches(static_cast<double>(interval.low), at_low)));
-    if (inside) {
-      const double limit =
-          whole ? std::numeric_limits<double>::infinity() : static_cast<double>(interval.high);
-      return static_cast<T>(std::min(find_root<T>(crossing, candidates, above, limit),
-                                     static_cast<double>(std::numeric_limits<T>::max())));
+    Search<T> search = {.values = candidates,
+                        .above = {static_cast<double>(sums.above), sums.l1_above}};
+    if (!whole && crossing.reaches(static_cast<double>(interval.high), search.above)) continue;
+    if (!whole) {
+      search.limit = static_cast<double>(interval.high);
+      cut(crossing, interval.inner_high, search);
+      cut(crossing, interval.inner_low, search);
     }
-    spread *= 5;
+    const double root = find_root<T>(crossing, search);
+    // Below the interval: not all that is above the root was looked at.
+    if (root < static_cast<double>(interval.low)) continue;
+    return static_cast<T>(std::min(root, static_cast<double>(std::numeric_limits<T>::max())));
   }
 }
 template float choose_threshold(const ThresholdRule&, std::span<const float>);

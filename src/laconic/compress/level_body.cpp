@@ -5,6 +5,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "laconic/base/assert.hpp"
@@ -142,12 +143,30 @@ std::size_t nonzeros(const LevelBucket<T>& bucket) {
                                    bucket.codes.begin(), bucket.codes.end(), std::uint16_t{0}));
 }
 
-// What a body with places takes at least: a bit per place, unless all are taken, and the codes.
+// One more than the last place; 0 if there is none.
+template <Real T>
+std::size_t end_of_places(const LevelBucket<T>& bucket) {
+  std::size_t end = bucket.levels == 1 ? bucket.mask.size() : bucket.codes.size();
+  if (bucket.levels > 1) {
+    while (end > 0 && bucket.codes[end - 1] == 0) --end;
+    return end;
+  }
+  while (end > 0 && bucket.mask[end - 1] == 0) --end;
+  return end == 0 ? 0 : end * 64 - static_cast<std::size_t>(std::countl_zero(bucket.mask[end - 1]));
+}
+
+// What a body with places takes at least. Rice codes take two bits per place, or with parameter 0
+// as many bits as there are coordinates up to the last place.
 template <Real T>
 std::size_t least_sparse_bytes(const LevelBucket<T>& bucket) {
-  const std::size_t count = nonzeros(bucket);
+  const std::size_t size = bucket.x.size();
+  const std::uint64_t count = nonzeros(bucket);
   const std::uint64_t each = bucket.levels == 1 ? 1 : code_bits(bucket.levels);
-  const std::uint64_t places = count == bucket.x.size() ? 0 : count;
+  std::uint64_t places = 0;
+  if (count < size) {
+    places = std::min<std::uint64_t>(
+        {2 * count, count * wire::index_bits(size), size, end_of_places(bucket)});
+  }
   return 2 + sizeof(T) + wire::bytes_for_bits(places) + wire::bytes_for_bits(count * each);
 }
 
@@ -401,6 +420,7 @@ class LevelReader {
     if (!in_.ok()) return;
     if (std::signbit(scale_)) return in_.fail_at(scale_at, Fault::kNegativeScale);
     if (scale_ == 0) return;
+    compute_values();
     if (kind == LevelKind::kDense) read_dense();
     if (kind == LevelKind::kTrits) read_trits();
     if (needs_places(kind)) read_places();
@@ -415,14 +435,26 @@ class LevelReader {
     if (kind == LevelKind::kExact) return one && format_.exact;
     return true;
   }
-  // The number of a code, or a failure if there is none.
-  void set(std::size_t i, std::uint64_t code, std::size_t position, bool zero_is_legal) {
+  // NaN for what is no code.
+  [[nodiscard]] T value_of(std::uint64_t code) const {
     const std::uint64_t negative = std::uint64_t{1} << std::bit_width(format_.levels);
     const auto level = static_cast<std::uint32_t>(code & (negative - 1));
-    if (level > format_.levels || (level == 0 && (code != 0 || !zero_is_legal)))
-      return in_.fail_at(position, Fault::kBadValue, code);
+    if (level > format_.levels || (level == 0 && code != 0))
+      return std::numeric_limits<T>::quiet_NaN();
     const T value = level_value(scale_, level, format_.levels);
-    out_[i] = code >= negative ? -value : value;
+    return code >= negative ? -value : value;
+  }
+  // Where codes occur more than once on average, their values are computed once.
+  void compute_values() {
+    thread_local Scratch<T> memory;  // grows to the largest number of codes, then stays
+    const std::size_t codes = std::size_t{1} << code_bits(format_.levels);
+    if (codes > out_.size()) return;
+    values_ = memory.take(codes);
+    for (std::size_t code = 0; code < codes; ++code) values_[code] = value_of(code);
+  }
+  void set(std::size_t i, std::uint64_t code, std::size_t position) {
+    out_[i] = values_.empty() ? value_of(code) : values_[static_cast<std::size_t>(code)];
+    if (std::isnan(out_[i])) in_.fail_at(position, Fault::kBadValue, code);
   }
   void read_dense() {
     const std::uint32_t bits = code_bits(format_.levels);
@@ -432,7 +464,7 @@ class LevelReader {
     wire::BitReader reader(bytes);
     for (std::size_t i = 0; i < out_.size() && in_.ok(); ++i) {
       const std::size_t at = start + static_cast<std::size_t>(reader.position() / 8);
-      set(i, reader.take(bits), at, true);
+      set(i, reader.take(bits), at);
     }
     if (!reader.padding_is_zero()) in_.fail_at(start + bytes.size() - 1, Fault::kNonZeroPadding);
   }
@@ -465,7 +497,8 @@ class LevelReader {
     for (const std::uint32_t i : places) {
       const std::size_t at = start + static_cast<std::size_t>(reader.position() / 8);
       const std::uint64_t code = reader.take(bits);
-      set(i, format_.levels == 1 ? 1 | code << 1 : code, at, false);
+      if (format_.levels > 1 && code == 0) in_.fail_at(at, Fault::kBadValue);
+      set(i, format_.levels == 1 ? 1 | code << 1 : code, at);
       if (!in_.ok()) return;
     }
     if (!reader.padding_is_zero()) in_.fail_at(start + bytes.size() - 1, Fault::kNonZeroPadding);
@@ -487,6 +520,7 @@ class LevelReader {
   LevelFormat format_;
   wire::WireReader& in_;
   std::span<T> out_;
+  std::span<T> values_ = {};  // by code; empty if each is computed where it occurs
   T scale_ = 0;
 };
 

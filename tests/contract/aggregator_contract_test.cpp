@@ -44,14 +44,28 @@ std::vector<std::string> specs() {
       }
     }
   }
-  for (const char* more :
-       {"vote:beta=0.9", "vote:zero=abstain,tie=zero", "vote:zero=random,tie=random",
-        "vote:shards=2", "dense:wire=bf16", "dense:wire=f16", "dense:shards=3",
-        "ef:two_way=false:sign", "ef:sign:block=64", "ef:gain=0.9,keep=0.8:thr-hard",
-        "mirror:by=tensor:ef21:topk:k=0.3", "mirror:by=tensor,shards=2:3pcv5:p=0.5:topk:k=0.3",
-        "mirror:init=zero:ef21:topk:k=0.3", "mirror:init=compressed:ef21:sign",
-        "mirror:down=(ef21:topk:k=0.3):ef21:topk:k=0.3",
-        "mirror:by=tensor,down=(clag:sign):diana:natural"}) {
+  for (const char* more : {"vote:beta=0.9",
+                           "vote:zero=abstain,tie=zero",
+                           "vote:zero=random,tie=random",
+                           "vote:shards=2",
+                           "dense:wire=bf16",
+                           "dense:wire=f16",
+                           "dense:shards=3",
+                           "quantized:down=lossless:thr-clip",
+                           "quantized:down=quantized:vaninf:levels=7",
+                           "quantized:again=(thr-clip),down=quantized,shards=2:thr-unb",
+                           "quantized:down=sum:vaninf",
+                           "quantized:down=sum,shards=2:vaninf:levels=7",
+                           "quantized:shards=2:van2:levels=3",
+                           "ef:two_way=false:sign",
+                           "ef:sign:block=64",
+                           "ef:gain=0.9,keep=0.8:thr-hard",
+                           "mirror:by=tensor:ef21:topk:k=0.3",
+                           "mirror:by=tensor,shards=2:3pcv5:p=0.5:topk:k=0.3",
+                           "mirror:init=zero:ef21:topk:k=0.3",
+                           "mirror:init=compressed:ef21:sign",
+                           "mirror:down=(ef21:topk:k=0.3):ef21:topk:k=0.3",
+                           "mirror:by=tensor,down=(clag:sign):diana:natural"}) {
     out.emplace_back(more);
   }
   return out;
@@ -119,7 +133,9 @@ TEST_P(AggregatorContract, PointsDownhillOnAnEasyQuadratic) {
   const auto result = run_loop<double>(GetParam(), setup);
   double norm2 = 0;
   for (const double value : result.x) norm2 += value * value;
-  EXPECT_LT(norm2, 0.02 * static_cast<double>(result.x.size()));
+  // Without memory a biased compressor that sends a tenth of the numbers takes a tenth of the way.
+  const bool slow = GetParam().starts_with("quantized");
+  EXPECT_LT(norm2, (slow ? 0.5 : 0.02) * static_cast<double>(result.x.size()));
 }
 
 TEST_P(AggregatorContract, DoesNotAllocateAfterWarmUp) {
@@ -132,13 +148,16 @@ TEST_P(AggregatorContract, DoesNotAllocateAfterWarmUp) {
   std::vector<WorkerGradient<float>> views;
   for (std::uint32_t w = 0; w < 5; ++w) views.push_back({.worker = w, .values = gradients[w]});
   std::vector<float> direction(setup.layout.size());
+  if (aggregator->sends_model())
+    aggregator->start(std::vector<float>(setup.layout.size(), 1.0F), test::plain_steps<float>());
   const auto round = [&](std::uint32_t t) {
     aggregator->aggregate({.index = t, .step_size = 0.1, .previous_step_size = 0.1}, views,
                           direction, *comm);
   };
-  for (std::uint32_t t = 0; t < 3; ++t) round(t);
+  // Methods at random send messages of various lengths.
+  for (std::uint32_t t = 0; t < 20; ++t) round(t);
   const auto before = test::allocations();
-  for (std::uint32_t t = 3; t < 10; ++t) round(t);
+  for (std::uint32_t t = 20; t < 30; ++t) round(t);
   EXPECT_EQ(test::allocations() - before, 0U);
 }
 

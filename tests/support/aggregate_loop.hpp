@@ -70,6 +70,17 @@ struct LoopResult {
   std::uint32_t latency_steps = 0;             // of the last round
 };
 
+// For methods whose server steps: the plain step without decay.
+template <Real T>
+OptimizerFactory<T> plain_steps() {
+  return [](const Layout& layout) {
+    Catalog catalog;
+    add_optimizer_cards(catalog);
+    const Spec spec = catalog.canonical({.name = "sgd"}, "optimizer");
+    return optimizers<T>().make(spec, {.layout = &layout});
+  };
+}
+
 template <Real T>
 LoopResult<T> run_loop(const std::string& spec, const LoopSetup<T>& setup) {
   LoopResult<T> result;
@@ -84,6 +95,7 @@ LoopResult<T> run_loop(const std::string& spec, const LoopSetup<T>& setup) {
         {.layout = &setup.layout, .workers = setup.workers, .mine = mine, .seed = setup.seed});
     std::vector<T> x = setup.x0.empty() ? std::vector<T>(dim, T{0}) : setup.x0;
     std::vector<T> direction(dim);
+    if (aggregator->sends_model()) aggregator->start(x, plain_steps<T>());
     std::vector<std::vector<T>> gradients(mine.size(), std::vector<T>(dim));
     for (std::uint32_t round = 0; round < setup.rounds; ++round) {
       std::vector<WorkerGradient<T>> views;
@@ -99,8 +111,9 @@ LoopResult<T> run_loop(const std::string& spec, const LoopSetup<T>& setup) {
       const RoundReport& report = aggregator->aggregate(facts, views, direction, comm);
       const T a = static_cast<T>(-eta);
       const T keep = static_cast<T>(1.0 - eta * setup.lambda);
-      for (std::size_t i = 0; i < dim; ++i)
+      for (std::size_t i = 0; i < dim && !aggregator->sends_model(); ++i)
         x[i] = (setup.lambda == 0 ? x[i] : keep * x[i]) + a * direction[i];
+      if (aggregator->sends_model()) x = direction;
       xs[comm.rank()].push_back(x);
       const std::lock_guard lock(mutex);
       result.uplink += report.uplink;

@@ -21,7 +21,12 @@
 namespace laconic {
 
 // Phases of a round, as they stand in tags and frame headers. Append only.
-enum class Phase : std::uint8_t { kUplink = 1, kDownlink = 2 };
+enum class Phase : std::uint8_t {
+  kUplink = 1,
+  kDownlink = 2,
+  kSecondUplink = 3,  // of methods that exchange twice in a round
+  kSecondDownlink = 4,
+};
 
 // What the server side of one shard holds after the uplink: one payload per worker; present is 0
 // where none arrived or it was refused.
@@ -62,6 +67,9 @@ class ShardedExchange {
   [[nodiscard]] std::span<const Shard> plan() const { return plan_; }
   // Starts a round: forgets the frames of the last one.
   void begin(const Round& round);
+  // Starts the second exchange of the round, after the first downlink. The report goes on; results
+  // of the first exchange are gone.
+  void begin_second();
   // The buffer to which hosted worker `worker` writes its frame for shard s: call open, append the
   // payload, call close. Payload bits are added to the worker's uplink meter.
   wire::Message& open_uplink(std::uint32_t worker, std::size_t s, wire::Kind kind,
@@ -99,10 +107,13 @@ class ShardedExchange {
  private:
   void write_divergences(std::vector<std::byte>& out) const;
   void close_phase();
+  void clear_frames();
 
   AggregatorSetup setup_;
   std::vector<Shard> plan_;
   Round round_ = {};
+  Phase up_ = Phase::kUplink;
+  Phase down_ = Phase::kDownlink;
   std::vector<wire::Message> to_shard_ = {};        // uplink frames of all hosted workers, by shard
   std::vector<std::vector<std::byte>> sends_ = {};  // the same, by the rank that serves the shard
   std::vector<std::span<const std::byte>> parts_ = {};

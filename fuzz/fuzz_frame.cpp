@@ -71,7 +71,8 @@ void check_bodies(wire::Bytes payload, std::uint32_t dim) {
   }
 }
 
-// Every mechanism with its default parameters, around a compressor or a mechanism where it needs one.
+// Every mechanism with its default parameters, around a compressor or a mechanism where it needs
+// one.
 template <Real T>
 void check_mechanisms(wire::Bytes payload, std::uint32_t dim) {
   static const Catalog cards = [] {
@@ -85,8 +86,8 @@ void check_mechanisms(wire::Bytes payload, std::uint32_t dim) {
     if (method.card->inner_kind == "compressor") text += ":topk";
     if (method.card->inner_kind == "mechanism") text += ":ef21:topk";
     const Spec spec = cards.canonical(parse_spec(text).value_or_throw(), "mechanism");
-    const auto mechanism = mechanisms<T>().make(
-        spec, {.workers = 4, .l_worker = std::vector<double>(4, 1.0)});
+    const auto mechanism =
+        mechanisms<T>().make(spec, {.workers = 4, .l_worker = std::vector<double>(4, 1.0)});
     std::vector<double> g(dim, 0.5);
     wire::WireReader reader(payload);
     const Status status =

@@ -457,8 +457,8 @@ TEST(Experiment, ReportsEveryMethodThatDoesNotFitTheData) {
 
 // What only the model's layout can tell: one line, before the first round.
 TEST(Experiment, RefusesACompressorThatDoesNotFitTheModel) {
-  for (const auto& [spec, part] : {std::pair{"mirror:ef21:topk:k=11", "k=11"},
-                                   std::pair{"ef:topk:k=11", "k=11"}}) {
+  for (const auto& [spec, part] :
+       {std::pair{"mirror:ef21:topk:k=11", "k=11"}, std::pair{"ef:topk:k=11", "k=11"}}) {
     const std::string text = std::string(
                                  "name = 't'\nworkers = 4\nrounds = 5\nstep = 0.1\n"
                                  "problem = 'quadratic:d=10'\n[[method]]\naggregator = '") +

@@ -118,6 +118,7 @@ Json method_json(const MethodPlan& method, const MethodSummary& summary) {
            {{"uplink", number(summary.uplink_compression)},
             {"downlink", number(summary.downlink_compression)}}},
           {"refused_frames", summary.refused_frames},
+          {"remark", summary.remark.empty() ? Json(nullptr) : Json(summary.remark)},
           {"predicted_network_seconds", number(summary.predicted_network_seconds)},
           {"dense_network_seconds", number(summary.dense_network_seconds)},
           {"seconds", seconds_json(summary.seconds)}};

@@ -29,6 +29,7 @@ struct TrainingResult {
   bool reached = false;          // the last state meets the method's target
   std::uint64_t dimension = 0;   // of the model
   NetworkLoad load = {};         // of the busiest worker
+  std::string remark = {};       // of the optimizer
 };
 
 // Collective: every rank calls it with the same task and gets the same result. Observers hear of it

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "laconic/base/assert.hpp"
+#include "laconic/kernels/kernels.hpp"
 
 namespace laconic {
 namespace {
@@ -200,6 +201,22 @@ std::vector<ParamCard> with_adagrad_params(std::string_view delta, std::vector<P
                  .help = "the l1 term acts on biases, too"});
   return own;
 }
+
+template <Real T>
+std::optional<double> adagrad_penalty(const AdagradOptions& options, const Layout& layout,
+                                      std::span<const T> x) {
+  if (options.l1 == 0) return std::nullopt;
+  double sum = 0;
+  for (const Tensor& tensor : layout.tensors()) {
+    if (tensor.role == Role::kBias && !options.biases) continue;
+    sum += kernels::l1_norm<T>(x.subspan(tensor.offset, tensor.shape.size()));
+  }
+  return options.l1 * sum;
+}
+template std::optional<double> adagrad_penalty(const AdagradOptions&, const Layout&,
+                                               std::span<const float>);
+template std::optional<double> adagrad_penalty(const AdagradOptions&, const Layout&,
+                                               std::span<const double>);
 
 AdagradOptions adagrad_options(const Args& args) {
   return {.delta = args.real("delta"), .l1 = args.real("l1"), .biases = args.flag("biases")};

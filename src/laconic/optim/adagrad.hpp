@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -103,5 +104,9 @@ class DualAveraging {
 [[nodiscard]] std::vector<ParamCard> with_adagrad_params(std::string_view delta,
                                                          std::vector<ParamCard> own);
 [[nodiscard]] AdagradOptions adagrad_options(const Args& args);
+// l1 times the magnitudes of what it acts on; absent if l1 is 0.
+template <Real T>
+[[nodiscard]] std::optional<double> adagrad_penalty(const AdagradOptions& options,
+                                                    const Layout& layout, std::span<const T> x);
 
 }  // namespace laconic

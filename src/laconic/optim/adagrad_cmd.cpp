@@ -25,7 +25,10 @@ template <Real T>
 class AdagradCmd final : public Optimizer<T> {
  public:
   AdagradCmd(const Args& args, const OptimizerSetup& setup)
-      : decay_(args), method_(adagrad_options(args), *setup.layout) {}
+      : decay_(args),
+        options_(adagrad_options(args)),
+        layout_(*setup.layout),
+        method_(options_, layout_) {}
   void couple_decay(std::span<const T> x, std::span<T> gradient) const override {
     decay_.couple(x, gradient);
   }
@@ -33,9 +36,14 @@ class AdagradCmd final : public Optimizer<T> {
     if (const T factor = decay_.factor<T>(step_size); factor != 1) method_.shrink(x, factor);
     method_.step(x, direction, step_size);
   }
+  [[nodiscard]] std::optional<double> penalty(std::span<const T> x) const override {
+    return adagrad_penalty<T>(options_, layout_, x);
+  }
 
  private:
   Decay decay_;
+  AdagradOptions options_;
+  const Layout& layout_;
   MirrorDescent<T> method_;
 };
 

@@ -35,8 +35,9 @@ class AdagradRda final : public Optimizer<T> {
  public:
   AdagradRda(const Args& args, const OptimizerSetup& setup)
       : decay_(args),
-        delta_(args.real("delta")),
-        method_(adagrad_options(args), args.text("centre") == "zero", *setup.layout) {}
+        options_(adagrad_options(args)),
+        layout_(*setup.layout),
+        method_(options_, args.text("centre") == "zero", layout_) {}
   void couple_decay(std::span<const T> x, std::span<T> gradient) const override {
     decay_.couple(x, gradient);
   }
@@ -45,16 +46,20 @@ class AdagradRda final : public Optimizer<T> {
     method_.step(x, direction, step_size);
   }
   [[nodiscard]] std::string remark() const override {
-    if (delta_ >= method_.largest()) return {};
+    if (options_.delta >= method_.largest()) return {};
     return fmt::format(
         "adagrad-rda: delta={} is below the largest |q| so far, {:.4g}; the regret bound needs "
         "delta >= {:.4g}",
-        shortest(delta_), method_.largest(), method_.largest());
+        shortest(options_.delta), method_.largest(), method_.largest());
+  }
+  [[nodiscard]] std::optional<double> penalty(std::span<const T> x) const override {
+    return adagrad_penalty<T>(options_, layout_, x);
   }
 
  private:
   Decay decay_;
-  double delta_;
+  AdagradOptions options_;
+  const Layout& layout_;
   DualAveraging<T> method_;
 };
 

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -36,6 +37,12 @@ class Optimizer {
   // What the user should know about the steps so far, in one line: a condition of the theory that
   // the run does not meet. Empty if there is nothing to say.
   [[nodiscard]] virtual std::string remark() const { return {}; }
+  // What the optimizer adds to the function that the gradients are of, at x: the l1 term (and l2/2
+  // |x|^2 of prox). Absent where it adds nothing. Weight decay is no part of it.
+  [[nodiscard]] virtual std::optional<double> penalty(std::span<const T> x) const {
+    static_cast<void>(x);
+    return std::nullopt;
+  }
 };
 
 struct OptimizerSetup {

@@ -32,6 +32,9 @@ std::string metrics_text(const Metrics& metrics) {
   if (metrics.loss) out += fmt::format("loss {:<9}", short_number(*metrics.loss));
   const auto& accuracy = metrics.test_accuracy ? metrics.test_accuracy : metrics.train_accuracy;
   if (accuracy) out += fmt::format(" {:6.2f} %", *accuracy * 100);
+  // Only where it says something: most models have no zeros.
+  if (metrics.density && *metrics.density < 1)
+    out += fmt::format(" {:5.1f} % not 0", *metrics.density * 100);
   return out;
 }
 

@@ -152,6 +152,9 @@ std::string ranking_text(const Summary& summary, ShownMeter meter) {
                    });
   std::string out = heading(summary);
   for (std::size_t i = 0; i < order.size(); ++i) out += line(i + 1, *order[i], summary, meter);
+  for (const MethodSummary* method : order) {
+    if (!method->remark.empty()) out += fmt::format("{}: {}\n", method->name, method->remark);
+  }
   if (summary.interrupted) out += "*: interrupted before its last round\n";
   return out + legend(summary, meter);
 }

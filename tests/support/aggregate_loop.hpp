@@ -86,6 +86,17 @@ struct LoopResult {
   std::uint64_t resent = 0;
 };
 
+// For methods whose server steps: the plain step without decay.
+template <Real T>
+OptimizerFactory<T> plain_steps() {
+  return [](const Layout& layout) {
+    Catalog catalog;
+    add_optimizer_cards(catalog);
+    const Spec spec = catalog.canonical({.name = "sgd"}, "optimizer");
+    return optimizers<T>().make(spec, {.layout = &layout});
+  };
+}
+
 template <Real T>
 LoopResult<T> run_loop(const std::string& spec, const LoopSetup<T>& setup) {
   LoopResult<T> result;
@@ -104,6 +115,7 @@ LoopResult<T> run_loop(const std::string& spec, const LoopSetup<T>& setup) {
                                                            .link = link.get()});
     std::vector<T> x = setup.x0.empty() ? std::vector<T>(dim, T{0}) : setup.x0;
     std::vector<T> direction(dim);
+    if (aggregator->sends_model()) aggregator->start(x, plain_steps<T>());
     std::vector<std::vector<T>> gradients(mine.size(), std::vector<T>(dim));
     for (std::uint32_t round = 0; round < setup.rounds; ++round) {
       std::vector<WorkerGradient<T>> views;
@@ -119,8 +131,9 @@ LoopResult<T> run_loop(const std::string& spec, const LoopSetup<T>& setup) {
       const RoundReport& report = aggregator->aggregate(facts, views, direction, comm);
       const T a = static_cast<T>(-eta);
       const T keep = static_cast<T>(1.0 - eta * setup.lambda);
-      for (std::size_t i = 0; i < dim; ++i)
+      for (std::size_t i = 0; i < dim && !aggregator->sends_model(); ++i)
         x[i] = (setup.lambda == 0 ? x[i] : keep * x[i]) + a * direction[i];
+      if (aggregator->sends_model()) x = direction;
       xs[comm.rank()].push_back(x);
       const std::lock_guard lock(mutex);
       result.uplink += report.uplink;

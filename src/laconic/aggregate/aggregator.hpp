@@ -5,16 +5,19 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "laconic/base/assert.hpp"
 #include "laconic/base/registry.hpp"
 #include "laconic/channel/link.hpp"
 #include "laconic/comm/communicator.hpp"
 #include "laconic/mechanism/step_theory.hpp"
+#include "laconic/optim/optimizer.hpp"
 #include "laconic/tensor/layout.hpp"
 
 namespace laconic {
@@ -87,6 +90,11 @@ struct RoundReport {
   std::uint64_t simulation_bytes = 0;
 };
 
+// Makes the optimizer of a part of the model: of tensors whose layout it is given, which outlives
+// it.
+template <Real T>
+using OptimizerFactory = std::function<std::unique_ptr<Optimizer<T>>(const Layout& layout)>;
+
 template <Real T>
 class Aggregator {
  public:
@@ -102,6 +110,19 @@ class Aggregator {
   // warm-up nothing is allocated. The report is valid until the next call.
   virtual const RoundReport& aggregate(const Round& round, std::span<const WorkerGradient<T>> mine,
                                        std::span<T> direction, Communicator& comm) = 0;
+
+  // True for a method whose server runs the optimizer and sends the model
+  // (quantized-adagrad.md 2.6, D0): aggregate then gives, in `direction`, the next model, which
+  // takes the place of x.
+  [[nodiscard]] virtual bool sends_model() const { return false; }
+  // Such a method is given the model, and how to make optimizers, before the first round. Every
+  // optimizer works coordinate by coordinate, so that parts of it may lie with several servers.
+  // Precondition: sends_model().
+  virtual void start(std::span<const T> x, const OptimizerFactory<T>& make) {
+    static_cast<void>(x);
+    static_cast<void>(make);
+    LACONIC_EXPECTS(sends_model());
+  }
 };
 
 struct AggregatorSetup {

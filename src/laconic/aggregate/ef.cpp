@@ -6,6 +6,10 @@
 //   server   p = mean_m D_m + r e_s ;  D = C(p) ;  e_s = p - D ;  broadcast D      (two_way)
 //            D = mean_m D_m, sent as plain numbers                                  (otherwise)
 //
+// With gain a and keep b other than 1 the memories of the workers decay, as in ECQ-SGD
+// (quantized-adagrad.md 3.6): p_m = g_m + a r e_m and e_m = b r e_m + g_m - D_m, which is p_m - D_m
+// + (b - a) r e_m. The server's memory does not.
+//
 // The memories are in units of the gradient; eta_t e is the memory of the form that has the
 // learning rate inside. `ef:sign` is EF-signSGD. One worker can send a scale of any size, so no
 // Byzantine bound holds; `clamp` limits a worker's message, tensor by tensor, to that multiple of
@@ -28,6 +32,8 @@ namespace {
 struct Options {
   bool two_way = true;
   double clamp = 0;
+  double gain = 1;
+  double keep = 1;
   std::uint32_t shards = 1;
 };
 
@@ -106,15 +112,22 @@ class ErrorFeedback final : public Aggregator<T> {
 
   void send(const Round& round, const WorkerGradient<T>& gradient, T r) {
     const std::span<T> errors = worker_errors_[gradient.worker - setup_.mine.begin];
+    const bool decays = options_.gain != options_.keep;
+    const std::span<T> old = old_errors_.take(decays ? errors.size() : 0);
+    if (decays) std::copy(errors.begin(), errors.end(), old.begin());
+    const T gain = static_cast<T>(options_.gain * static_cast<double>(r));
     for (std::size_t s = 0; s < exchange_.plan().size(); ++s) {
       wire::Message& message = exchange_.open_uplink(gradient.worker, s, wire::Kind::kSegments, 0);
       for (const Tensor& tensor : tensors_of(s)) {
-        compressor_->encode_with_feedback(view_of<T>(tensor, gradient.values), r,
+        compressor_->encode_with_feedback(view_of<T>(tensor, gradient.values), gain,
                                           span_of<T>(tensor, errors),
                                           context(round, gradient.worker, tensor), message);
       }
       exchange_.close_uplink();
     }
+    if (!decays) return;
+    const double missing = (options_.keep - options_.gain) * static_cast<double>(r);
+    kernels::axpy<T>(static_cast<T>(missing), old, errors);
   }
 
   // One worker's decoded message for a shard; false when it has to be refused.
@@ -216,6 +229,7 @@ class ErrorFeedback final : public Aggregator<T> {
   ShardedExchange exchange_;
   std::vector<AlignedVector<T>> worker_errors_;  // by hosted worker
   std::vector<AlignedVector<T>> server_errors_;  // by owned shard
+  Scratch<T> old_errors_;
   Scratch<T> rows_;
   Scratch<T> mean_;
   std::vector<const T*> row_pointers_;
@@ -233,7 +247,8 @@ const Card& ef_card() {
       .paper =
           "Karimireddy, Rebjock, Stich, Jaggi: Error Feedback Fixes SignSGD, ICML 2019, arXiv "
           "1901.09847; Zheng, "
-          "Huang, Kwok: dist-EF-SGD, NeurIPS 2019, arXiv 1905.10936",
+          "Huang, Kwok: dist-EF-SGD, NeurIPS 2019, arXiv 1905.10936; Wu et al.: Error Compensated "
+          "Quantized SGD, ICML 2018, arXiv 1806.08054",
       .params = {{.key = "two_way",
                   .type = ParamType::kFlag,
                   .default_text = "true",
@@ -244,6 +259,18 @@ const Card& ef_card() {
                   .help = "the largest message of a worker as a multiple of the median over the "
                           "workers; 0 for no limit",
                   .min = 0},
+                 {.key = "gain",
+                  .type = ParamType::kReal,
+                  .default_text = "1",
+                  .help = "how much of its memory a worker adds to a gradient (alpha of ECQ-SGD)",
+                  .min = 0,
+                  .max = 1},
+                 {.key = "keep",
+                  .type = ParamType::kReal,
+                  .default_text = "1",
+                  .help = "how much of its memory a worker keeps (beta of ECQ-SGD)",
+                  .min = 0,
+                  .max = 1},
                  shards_param()},
       .inner_kind = "compressor",
       .promises =
@@ -258,6 +285,8 @@ template <Real T>
 std::unique_ptr<Aggregator<T>> make_ef(const Args& args, const AggregatorSetup& setup) {
   const Options options = {.two_way = args.flag("two_way"),
                            .clamp = args.real("clamp"),
+                           .gain = args.real("gain"),
+                           .keep = args.real("keep"),
                            .shards = shard_count(args, setup.workers)};
   return std::make_unique<ErrorFeedback<T>>(
       setup, options, compressors<T>().make(args.inner(), {.workers = setup.workers}));
@@ -274,7 +303,7 @@ std::vector<std::string> ef_problems(const Args& args, std::uint32_t workers,
   if (!problems.empty()) return out;
   constexpr Shape kExample = {1000, 1};
   const Traits traits = compressors<double>().make(inner, {.workers = workers})->traits(kExample);
-  if (!traits.alpha.has_value()) {
+  if (!traits.alpha.has_value() && !traits.accumulates) {
     out.push_back(fmt::format("ef needs a contractive compressor; {} is {}", compressor_text(inner),
                               compressor_promise_text(inner, workers, kExample)));
   }

@@ -12,9 +12,6 @@
 namespace laconic {
 namespace {
 
-constexpr std::uint8_t kUp = static_cast<std::uint8_t>(Phase::kUplink);
-constexpr std::uint8_t kDown = static_cast<std::uint8_t>(Phase::kDownlink);
-
 Tag tag_of(const Round& round, Phase phase) {
   return {round.index, static_cast<std::uint32_t>(phase)};
 }
@@ -103,12 +100,11 @@ ShardedExchange::ShardedExchange(const AggregatorSetup& setup, std::vector<Shard
 
 void ShardedExchange::begin(const Round& round) {
   round_ = round;
-  for (wire::Message& message : to_shard_) message.clear();
-  downlink_.clear();
+  up_ = Phase::kUplink;
+  down_ = Phase::kDownlink;
   diverged_.clear();
   refusals_ = {};
-  for (OwnedShard& shard : owned_)
-    std::fill(shard.inbox.present.begin(), shard.inbox.present.end(), std::uint8_t{0});
+  clear_frames();
   std::fill(link_out_.begin(), link_out_.end(), 0);
   std::fill(link_in_.begin(), link_in_.end(), 0);
   std::fill(link_sent_.begin(), link_sent_.end(), 0);
@@ -124,13 +120,28 @@ void ShardedExchange::begin(const Round& round) {
   report_.resent_frames = 0;
 }
 
+void ShardedExchange::clear_frames() {
+  for (wire::Message& message : to_shard_) message.clear();
+  downlink_.clear();
+  for (OwnedShard& shard : owned_)
+    std::fill(shard.inbox.present.begin(), shard.inbox.present.end(), std::uint8_t{0});
+}
+
+void ShardedExchange::begin_second() {
+  LACONIC_EXPECTS(open_.message == nullptr && up_ == Phase::kUplink);
+  up_ = Phase::kSecondUplink;
+  down_ = Phase::kSecondDownlink;
+  clear_frames();
+  report_.latency_steps += 2;
+}
+
 wire::Message& ShardedExchange::open_uplink(std::uint32_t worker, std::size_t s, wire::Kind kind,
                                             std::uint8_t mode) {
   LACONIC_EXPECTS(open_.message == nullptr && setup_.mine.contains(worker));
   wire::Message& message = to_shard_[s];
   const wire::FrameHeader header = {.kind = kind,
                                     .mode = mode,
-                                    .phase = kUp,
+                                    .phase = static_cast<std::uint8_t>(up_),
                                     .round = round_.index,
                                     .sender = worker,
                                     .dim = static_cast<std::uint32_t>(plan_[s].size()),
@@ -202,9 +213,12 @@ void ShardedExchange::deliver_uplink(wire::Kind kind, std::uint8_t mode, Communi
   }
   parts_.assign(sends_.begin(), sends_.end());
   diverged_.clear();
-  comm.all_to_all(tag_of(round_, Phase::kUplink), parts_, uplink_gathered_);
-  const wire::Expected expected = {
-      .kind = kind, .mode = mode, .phase = kUp, .round = round_.index, .senders = setup_.workers};
+  comm.all_to_all(tag_of(round_, up_), parts_, uplink_gathered_);
+  const wire::Expected expected = {.kind = kind,
+                                   .mode = mode,
+                                   .phase = static_cast<std::uint8_t>(up_),
+                                   .round = round_.index,
+                                   .senders = setup_.workers};
   for (std::uint32_t rank = 0; rank < comm.size(); ++rank) {
     collect_frames(uplink_gathered_.part(rank), expected, plan_, owned_, refusals_, diverged_);
   }
@@ -223,7 +237,7 @@ void ShardedExchange::deliver_uplink(wire::Kind kind, std::uint8_t mode, Communi
 void ShardedExchange::write_divergences(std::vector<std::byte>& out) const {
   for (const Divergence& divergence : diverged_) {
     const std::size_t token = wire::begin_frame({.kind = wire::Kind::kDiverged,
-                                                 .phase = kUp,
+                                                 .phase = static_cast<std::uint8_t>(up_),
                                                  .round = round_.index,
                                                  .sender = divergence.worker},
                                                 out);
@@ -246,7 +260,7 @@ wire::Message& ShardedExchange::open_downlink(std::size_t s, wire::Kind kind, st
   LACONIC_EXPECTS(open_.message == nullptr && setup_.mine.contains(plan_[s].owner));
   const wire::FrameHeader header = {.kind = kind,
                                     .mode = mode,
-                                    .phase = kDown,
+                                    .phase = static_cast<std::uint8_t>(down_),
                                     .round = round_.index,
                                     .sender = static_cast<std::uint32_t>(s),
                                     .dim = static_cast<std::uint32_t>(plan_[s].size()),
@@ -274,7 +288,7 @@ void ShardedExchange::close_downlink() {
 
 void ShardedExchange::deliver_downlink(wire::Kind kind, std::uint8_t mode, Communicator& comm) {
   LACONIC_EXPECTS(open_.message == nullptr);
-  comm.all_gather(tag_of(round_, Phase::kDownlink), downlink_.bytes, downlink_gathered_);
+  comm.all_gather(tag_of(round_, down_), downlink_.bytes, downlink_gathered_);
   wire::Bytes rest = downlink_gathered_.all();
   for (std::size_t s = 0; s < plan_.size(); ++s) {
     wire::Frame frame;
@@ -282,7 +296,7 @@ void ShardedExchange::deliver_downlink(wire::Kind kind, std::uint8_t mode, Commu
     if (status) {
       status = check_header(frame.header, {.kind = kind,
                                            .mode = mode,
-                                           .phase = kDown,
+                                           .phase = static_cast<std::uint8_t>(down_),
                                            .round = round_.index,
                                            .senders = static_cast<std::uint32_t>(s + 1),
                                            .dim = static_cast<std::uint32_t>(plan_[s].size()),

@@ -24,8 +24,10 @@ namespace laconic {
 enum class Phase : std::uint8_t {
   kUplink = 1,
   kDownlink = 2,
-  kSideInfo = 3,  // norms, before an analog transmission
-  kSignal = 4,    // sums of rows
+  kSecondUplink = 3,  // of methods that exchange twice in a round
+  kSecondDownlink = 4,
+  kSideInfo = 5,  // norms, before an analog transmission
+  kSignal = 6,    // sums of rows
 };
 
 // What the server side of one shard holds after the uplink: one payload per worker; present is 0
@@ -67,6 +69,9 @@ class ShardedExchange {
   [[nodiscard]] std::span<const Shard> plan() const { return plan_; }
   // Starts a round: forgets the frames of the last one.
   void begin(const Round& round);
+  // Starts the second exchange of the round, after the first downlink. The report goes on; results
+  // of the first exchange are gone.
+  void begin_second();
   // The buffer to which hosted worker `worker` writes its frame for shard s: call open, append the
   // payload, call close. Payload bits are added to the worker's uplink meter.
   wire::Message& open_uplink(std::uint32_t worker, std::size_t s, wire::Kind kind,
@@ -106,10 +111,13 @@ class ShardedExchange {
   void send_over_link(std::uint64_t& frame_bytes, std::uint64_t& wire_bits);
   void write_divergences(std::vector<std::byte>& out) const;
   void close_phase();
+  void clear_frames();
 
   AggregatorSetup setup_;
   std::vector<Shard> plan_;
   Round round_ = {};
+  Phase up_ = Phase::kUplink;
+  Phase down_ = Phase::kDownlink;
   std::vector<wire::Message> to_shard_ = {};        // uplink frames of all hosted workers, by shard
   std::vector<std::vector<std::byte>> sends_ = {};  // the same, by the rank that serves the shard
   std::vector<std::span<const std::byte>> parts_ = {};

@@ -41,6 +41,9 @@ struct Traits {
   bool randomized = false;
   // C(x) equals x on some coordinates and is 0 on all others: a composition may build on it.
   bool selects = false;
+  // Made for error feedback though it does not contract: what is left of a vector, added to what
+  // comes later, stays bounded where that is bounded.
+  bool accumulates = false;
 };
 
 // The facts of the experiment from which randomness is derived, known to sender and receiver alike.

@@ -29,31 +29,6 @@ double unit(const std::uint32_t* words, double) {
   return static_cast<double>(static_cast<std::int64_t>(both >> 11)) * 0x1p-53;
 }
 
-// The norm rounded up to T, so that no number exceeds it; at most the largest finite T.
-template <Real T>
-T norm_of_bucket(Norm norm, std::span<const T> x) {
-  const T largest = kernels::absmax<T>(x);
-  if (norm == Norm::kMax || largest == 0) return largest;
-  const double peak = static_cast<double>(largest);
-  double value =
-      norm == Norm::kOne ? kernels::l1_norm<T>(x) : std::sqrt(kernels::squared_norm<T>(x));
-  constexpr double kSafe = 0x1p-500;  // below, squares may vanish; above 1/kSafe, they may overflow
-  if (norm == Norm::kTwo && (peak < kSafe || peak > 1 / kSafe)) {
-    double sum = 0;
-    for (const T number : x) {
-      const double ratio = static_cast<double>(number) / peak;
-      sum += ratio * ratio;
-    }
-    value = peak * std::sqrt(sum);
-  }
-  constexpr T kLargest = std::numeric_limits<T>::max();
-  if (!(value < static_cast<double>(kLargest))) return kLargest;
-  T rounded = static_cast<T>(value);
-  if (static_cast<double>(rounded) < value)
-    rounded = std::nextafter(rounded, std::numeric_limits<T>::infinity());
-  return std::max(rounded, largest);
-}
-
 // One signed level per number. t = |x| s / norm, up with probability t - floor(t).
 template <Real T>
 void even_levels(std::span<const T> x, T norm, std::uint32_t s, const std::uint32_t* words,
@@ -415,6 +390,32 @@ class Dither final : public Compressor<T> {
 };
 
 }  // namespace
+
+template <Real T>
+T norm_of_bucket(Norm norm, std::span<const T> x) {
+  const T largest = kernels::absmax<T>(x);
+  if (norm == Norm::kMax || largest == 0) return largest;
+  const double peak = static_cast<double>(largest);
+  double value =
+      norm == Norm::kOne ? kernels::l1_norm<T>(x) : std::sqrt(kernels::squared_norm<T>(x));
+  constexpr double kSafe = 0x1p-500;  // below, squares may vanish; above 1/kSafe, they may overflow
+  if (norm == Norm::kTwo && (peak < kSafe || peak > 1 / kSafe)) {
+    double sum = 0;
+    for (const T number : x) {
+      const double ratio = static_cast<double>(number) / peak;
+      sum += ratio * ratio;
+    }
+    value = peak * std::sqrt(sum);
+  }
+  constexpr T kLargest = std::numeric_limits<T>::max();
+  if (!(value < static_cast<double>(kLargest))) return kLargest;
+  T rounded = static_cast<T>(value);
+  if (static_cast<double>(rounded) < value)
+    rounded = std::nextafter(rounded, std::numeric_limits<T>::infinity());
+  return std::max(rounded, largest);
+}
+template float norm_of_bucket(Norm, std::span<const float>);
+template double norm_of_bucket(Norm, std::span<const double>);
 
 template <Real T>
 std::unique_ptr<Compressor<T>> make_dither(const DitherOptions& options) {

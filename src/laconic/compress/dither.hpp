@@ -40,6 +40,10 @@ struct DitherOptions {
 template <Real T>
 [[nodiscard]] std::unique_ptr<Compressor<T>> make_dither(const DitherOptions& options);
 
+// The norm rounded up to T, so that no number exceeds it; at most the largest finite T.
+template <Real T>
+[[nodiscard]] T norm_of_bucket(Norm norm, std::span<const T> x);
+
 [[nodiscard]] ParamCard levels_param(std::string_view help, double max);
 [[nodiscard]] ParamCard norm_param(std::string_view default_text);
 [[nodiscard]] Norm norm_of(const Args& args);

@@ -18,6 +18,9 @@ struct Metrics {
   std::optional<double> grad_norm2 = {};      // |grad f(x)|^2
   std::optional<double> train_accuracy = {};  // share of correct answers, in [0, 1]
   std::optional<double> test_accuracy = {};
+  // f(x) and what the optimizer adds to it, an l1 term; absent for optimizers that add nothing.
+  std::optional<double> objective = {};
+  std::optional<double> density = {};     // share of the coordinates of x that are not 0
   std::optional<double> model_mean = {};  // mean of the coordinates of x: shows drift
 };
 

@@ -32,9 +32,11 @@ Json traffic(const TrafficPerWorker& traffic) {
 
 Json metrics(const Metrics& metrics) {
   Json out = {{"loss", number(metrics.loss)},
+              {"objective", number(metrics.objective)},
               {"grad_norm2", number(metrics.grad_norm2)},
               {"train_accuracy", number(metrics.train_accuracy)},
               {"test_accuracy", number(metrics.test_accuracy)},
+              {"density", number(metrics.density)},
               {"model_mean", number(metrics.model_mean)}};
   if (metrics.excess) out["excess"] = number(*metrics.excess);
   return out;

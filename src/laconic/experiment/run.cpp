@@ -47,6 +47,9 @@ class Collected {
     train_accuracy_.add(result.last.metrics.train_accuracy);
     test_accuracy_.add(result.last.metrics.test_accuracy);
     model_mean_.add(result.last.metrics.model_mean);
+    objective_.add(result.last.metrics.objective);
+    density_.add(result.last.metrics.density);
+    if (remark_.empty()) remark_ = result.remark;
   }
 
   [[nodiscard]] MethodSummary summarize(const Plan& plan, const MethodPlan& method) const {
@@ -59,11 +62,14 @@ class Collected {
       return out;
     }
     const auto count = static_cast<std::uint32_t>(results_.size());
+    out.remark = remark_;
     out.final = {.loss = loss_.value(count),
                  .excess = excess_.value(count),
                  .grad_norm2 = grad_norm2_.value(count),
                  .train_accuracy = train_accuracy_.value(count),
                  .test_accuracy = test_accuracy_.value(count),
+                 .objective = objective_.value(count),
+                 .density = density_.value(count),
                  .model_mean = model_mean_.value(count)};
     out.best = best(count);
     for (const TrainingResult& result : results_) add_result(result, out);
@@ -171,6 +177,9 @@ class Collected {
   Mean excess_ = {};
   Mean grad_norm2_ = {};
   Mean model_mean_ = {};
+  Mean objective_ = {};
+  Mean density_ = {};
+  std::string remark_ = {};
   Mean train_accuracy_ = {};
   Mean test_accuracy_ = {};
 };

@@ -54,6 +54,9 @@ struct MethodSummary {
   std::optional<OrderSummary> order = {};
   std::uint64_t refused_frames = 0;            // the sum over the repeats
   std::optional<ChannelSummary> channel = {};  // of methods over an analog channel
+  // A condition of the theory that a repeat did not meet, see Optimizer::remark; empty if there is
+  // none.
+  std::string remark = {};
   Seconds seconds = {};
   std::optional<double> predicted_network_seconds = {};  // absent without [network]
   std::optional<double> dense_network_seconds = {};      // see DenseRounds

@@ -55,6 +55,8 @@ std::optional<double> value_of(const CellResult& cell, Criterion criterion) {
       return finite(cell.final.loss);
     case Criterion::kTestAccuracy:
       return cell.final.test_accuracy;
+    case Criterion::kObjective:
+      return finite(cell.final.objective ? cell.final.objective : cell.final.loss);
   }
   return std::nullopt;
 }

@@ -18,12 +18,13 @@ struct CriterionName {
   std::string_view name;
   Criterion criterion;
 };
-constexpr std::array<CriterionName, 6> kCriteria = {{{"uplink_bits", Criterion::kUplinkBits},
+constexpr std::array<CriterionName, 7> kCriteria = {{{"uplink_bits", Criterion::kUplinkBits},
                                                      {"wire_bits", Criterion::kWireBits},
                                                      {"rounds", Criterion::kRounds},
                                                      {"grad_norm2", Criterion::kGradNorm2},
                                                      {"loss", Criterion::kLoss},
-                                                     {"test_accuracy", Criterion::kTestAccuracy}}};
+                                                     {"test_accuracy", Criterion::kTestAccuracy},
+                                                     {"objective", Criterion::kObjective}}};
 
 struct Bound {
   std::string_view base = {};  // empty: a plain number

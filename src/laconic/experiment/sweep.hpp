@@ -29,6 +29,7 @@ enum class Criterion : std::uint8_t {
   kGradNorm2,   // at the end
   kLoss,
   kTestAccuracy,
+  kObjective,  // loss and l1 term
 };
 [[nodiscard]] Result<Criterion> parse_criterion(std::string_view text);
 [[nodiscard]] std::string_view criterion_name(Criterion criterion);

@@ -255,6 +255,11 @@ class Training {
   // The algorithm box.
   TrainingResult run() {
     problem_->initial_point(seed_, x_);
+    if (aggregator_->sends_model()) {
+      aggregator_->start(x_, [this](const Layout& layout) {
+        return optimizers<T>().make(method_.optimizer, {.layout = &layout});
+      });
+    }
     record();
     Status status = Status::kDone;
     try {
@@ -348,7 +353,11 @@ class Training {
 
   void step(const Round& round) {
     const Stopwatch watch(seconds_.other);
-    optimizer_->step(x_, direction_, round.step_size);
+    if (aggregator_->sends_model()) {
+      std::copy(direction_.begin(), direction_.end(), x_.begin());
+    } else {
+      optimizer_->step(x_, direction_, round.step_size);
+    }
     problem_->project(x_);
     check_growth(round);
   }
@@ -458,6 +467,10 @@ class Training {
     next.epoch = epochs_after(method_, *problem_, made_);
     next.step_size = step_size(made_ == 0 ? 0 : made_ - 1);
     measure(next);
+    const std::optional<double> penalty = optimizer_->penalty(x_);
+    if (next.metrics.loss && penalty) next.metrics.objective = *next.metrics.loss + *penalty;
+    const auto zeros = std::count(x_.begin(), x_.end(), T{0});
+    next.metrics.density = 1 - static_cast<double>(zeros) / static_cast<double>(x_.size());
     next.metrics.model_mean = kernels::sum<T>(x_) / static_cast<double>(x_.size());
     if (plan_.record_gradient || (method_.until && is_gradient(method_.until->quantity))) {
       const std::span<T> sum = measured_gradient_.take(x_.size());
@@ -598,7 +611,8 @@ class Training {
             .reached = reached,
             .dimension = x_.size(),
             .load = load_,
-            .order_memory = order_memory()};
+            .order_memory = order_memory(),
+            .remark = optimizer_->remark()};
   }
 
   [[nodiscard]] OrderMemory order_memory() const {

@@ -31,6 +31,7 @@ struct TrainingResult {
   std::uint64_t dimension = 0;    // of the model
   NetworkLoad load = {};          // of the busiest worker
   OrderMemory order_memory = {};  // of this rank
+  std::string remark = {};        // of the optimizer
 };
 
 // Collective: every rank calls it with the same task and gets the same result. Observers hear of it

@@ -209,6 +209,46 @@ void sparse_add_signed(bool negative, std::span<const std::uint32_t> indices,
 // Words first, first + 1, ... of the stream: word(i) of rng::Stream, many at once.
 void random_words(const rng::Stream& stream, std::uint64_t first, std::span<std::uint32_t> out);
 
+// Rounding at random to `levels` steps between 0 and a scale (quantized-adagrad.md section 3). With
+// a = |x_i|: y = levels if a >= scale, else min(a (levels / scale), levels), all in T; l =
+// floor(y), p = y - l; the level is l + 1 with probability p, else l. Coordinate i draws 48 bits:
+// its half of a word of the stream, and only if that half equals the upper 16 bits of floor(2^48
+// p), so that it does not decide, the whole of another word. Word 16 (i div 32) + i mod 16 of the
+// stream holds in its lower half the draw of coordinate i if i mod 32 < 16, else in its upper half;
+// word 2^33 + i is the other one. The draw rounds up when it is below floor(2^48 p).
+template <Real T>
+struct RandomRounding {
+  T scale = 1;               // finite and above 0
+  std::uint32_t levels = 1;  // at most 32767
+};
+// With one level: mask: level != 0, signs: of those the negative numbers. `first` is the number of
+// the first coordinate, a multiple of 32. Preconditions: all finite; planes of words_for(x.size())
+// words; rounding.levels == 1.
+template <Real T>
+void round_to_planes(const RandomRounding<T>& rounding, std::span<const T> x,
+                     const rng::Stream& stream, std::uint64_t first, std::span<std::uint64_t> signs,
+                     std::span<std::uint64_t> mask);
+// With any number of levels: code = level, plus 2^bit_width(levels) for negative numbers whose
+// level is not 0.
+template <Real T>
+void round_to_codes(const RandomRounding<T>& rounding, std::span<const T> x,
+                    const rng::Stream& stream, std::uint64_t first, std::span<std::uint16_t> codes);
+// mask: |x_i| >= threshold and x_i != 0, signs: of those the negative numbers. threshold >= 0.
+template <Real T>
+void threshold_to_planes(T threshold, std::span<const T> x, std::span<std::uint64_t> signs,
+                         std::span<std::uint64_t> mask);
+// What decides about a threshold: numbers and sums (in the canonical order) of magnitudes, and
+// those magnitudes in question, low < |x_i| <= high, in order of i (appended; `bracketed` grows as
+// needed).
+struct MagnitudeSums {
+  std::uint64_t nonzeros = 0;
+  std::uint64_t above = 0;  // |x_i| > high
+  double l1 = 0;
+  double l1_above = 0;
+};
+template <Real T>
+MagnitudeSums bracket_magnitudes(T low, T high, std::span<const T> x, std::vector<T>& bracketed);
+
 // Dense products with a fixed order of summation: every output element is accumulated over k in
 // increasing order, product and sum rounded to T one after the other, starting from the value
 // already in c; so the bits do not depend on the SIMD width. Row-major, contiguous.
@@ -311,6 +351,18 @@ void sparse_tn(const CompressedRows& a, std::span<const std::uint32_t> rows, std
 void logistic_slopes(std::span<const double> signs, std::span<double> x);
 void logistic_losses(std::span<const double> signs, std::span<double> x);
 void random_words(const rng::Stream& stream, std::uint64_t first, std::span<std::uint32_t> out);
+template <Real T>
+void round_to_planes(const RandomRounding<T>& rounding, std::span<const T> x,
+                     const rng::Stream& stream, std::uint64_t first, std::span<std::uint64_t> signs,
+                     std::span<std::uint64_t> mask);
+template <Real T>
+void round_to_codes(const RandomRounding<T>& rounding, std::span<const T> x,
+                    const rng::Stream& stream, std::uint64_t first, std::span<std::uint16_t> codes);
+template <Real T>
+void threshold_to_planes(T threshold, std::span<const T> x, std::span<std::uint64_t> signs,
+                         std::span<std::uint64_t> mask);
+template <Real T>
+MagnitudeSums bracket_magnitudes(T low, T high, std::span<const T> x, std::vector<T>& bracketed);
 void majority(std::span<const std::uint64_t* const> voters, std::size_t bits, VotePlanes out);
 void masked_majority(const MaskedVote& vote, std::size_t bits, VotePlanes out);
 void count_votes(std::span<const std::uint64_t* const> voters, std::size_t bits,

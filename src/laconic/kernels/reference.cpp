@@ -6,14 +6,53 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <vector>
 
 #include "laconic/base/assert.hpp"
 #include "laconic/base/exact_math.hpp"
 #include "laconic/kernels/kernels.hpp"
+#include "laconic/kernels/simd_tables.hpp"
 
-namespace laconic::kernels::reference {
+namespace laconic::kernels {
+namespace detail {
+
+template <Real T>
+T rounding_shift(const RandomRounding<T>& rounding) {
+  const T factor = static_cast<T>(rounding.levels) / rounding.scale;
+  const T power = sizeof(T) == 4 ? static_cast<T>(0x1p64) : static_cast<T>(0x1p512);
+  if (!std::isfinite(factor)) return power;
+  return factor < std::numeric_limits<T>::min() ? 1 / power : T{1};
+}
+template float rounding_shift(const RandomRounding<float>&);
+template double rounding_shift(const RandomRounding<double>&);
+
+template <Real T>
+std::uint32_t random_level(const RandomRounding<T>& rounding, T x, const rng::Stream& stream,
+                           std::uint64_t coordinate) {
+  const T shift = rounding_shift(rounding);
+  const T scale = rounding.scale * shift;
+  const auto levels = static_cast<T>(rounding.levels);
+  const T a = std::abs(x * shift);
+  const T factor = levels / scale;
+  const T y = a >= scale ? levels : std::min(a * factor, levels);
+  const T level = std::floor(y);
+  const auto p = static_cast<double>(y - level);
+  const auto bar = static_cast<std::uint64_t>(std::floor(std::ldexp(p, 48)));
+  const std::uint32_t word = stream.word(16 * (coordinate / 32) + coordinate % 16);
+  const std::uint64_t upper = coordinate % 32 < 16 ? word & 0xffffU : word >> 16;
+  const std::uint64_t lower = stream.word((std::uint64_t{1} << 33) + coordinate);
+  return static_cast<std::uint32_t>(level) + ((upper << 32 | lower) < bar ? 1U : 0U);
+}
+template std::uint32_t random_level(const RandomRounding<float>&, float, const rng::Stream&,
+                                    std::uint64_t);
+template std::uint32_t random_level(const RandomRounding<double>&, double, const rng::Stream&,
+                                    std::uint64_t);
+
+}  // namespace detail
+
+namespace reference {
 namespace {
 
 constexpr std::size_t kLanes = 16;
@@ -655,4 +694,74 @@ void logistic_losses(std::span<const double> signs, std::span<double> x) {
   for (std::size_t i = 0; i < x.size(); ++i) x[i] = exact::softplus(-signs[i] * x[i]);
 }
 
-}  // namespace laconic::kernels::reference
+template <Real T>
+void round_to_planes(const RandomRounding<T>& rounding, std::span<const T> x,
+                     const rng::Stream& stream, std::uint64_t first, std::span<std::uint64_t> signs,
+                     std::span<std::uint64_t> mask) {
+  LACONIC_EXPECTS(rounding.levels == 1 && signs.size() == words_for(x.size()));
+  LACONIC_EXPECTS(mask.size() == signs.size());
+  clear(signs);
+  clear(mask);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const bool kept = detail::random_level(rounding, x[i], stream, first + i) > 0;
+    set_bit(mask, i, kept);
+    set_bit(signs, i, kept && x[i] < 0);
+  }
+}
+
+template <Real T>
+void round_to_codes(const RandomRounding<T>& rounding, std::span<const T> x,
+                    const rng::Stream& stream, std::uint64_t first,
+                    std::span<std::uint16_t> codes) {
+  LACONIC_EXPECTS(codes.size() == x.size());
+  const std::uint32_t negative = std::uint32_t{1} << std::bit_width(rounding.levels);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const std::uint32_t level = detail::random_level(rounding, x[i], stream, first + i);
+    codes[i] = static_cast<std::uint16_t>(level + (x[i] < 0 && level > 0 ? negative : 0));
+  }
+}
+
+template <Real T>
+void threshold_to_planes(T threshold, std::span<const T> x, std::span<std::uint64_t> signs,
+                         std::span<std::uint64_t> mask) {
+  clear(signs);
+  clear(mask);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const bool kept = std::abs(x[i]) >= threshold && x[i] != 0;
+    set_bit(mask, i, kept);
+    set_bit(signs, i, kept && x[i] < 0);
+  }
+}
+
+template <Real T>
+MagnitudeSums bracket_magnitudes(T low, T high, std::span<const T> x, std::vector<T>& bracketed) {
+  MagnitudeSums out;
+  for (const T value : x) {
+    const T a = std::abs(value);
+    out.nonzeros += a > 0 ? 1U : 0U;
+    out.above += a > high ? 1U : 0U;
+    if (a > low && a <= high) bracketed.push_back(a);
+  }
+  out.l1 = l1_norm(x);
+  out.l1_above = reduce(x.size(), [&](std::size_t i) {
+    const T a = std::abs(x[i]);
+    return a > high ? static_cast<double>(a) : 0.0;
+  });
+  return out;
+}
+
+#define LACONIC_INSTANTIATE(T)                                                                    \
+  template void round_to_planes(const RandomRounding<T>&, std::span<const T>, const rng::Stream&, \
+                                std::uint64_t, std::span<std::uint64_t>,                          \
+                                std::span<std::uint64_t>);                                        \
+  template void round_to_codes(const RandomRounding<T>&, std::span<const T>, const rng::Stream&,  \
+                               std::uint64_t, std::span<std::uint16_t>);                          \
+  template void threshold_to_planes(T, std::span<const T>, std::span<std::uint64_t>,              \
+                                    std::span<std::uint64_t>);                                    \
+  template MagnitudeSums bracket_magnitudes(T, T, std::span<const T>, std::vector<T>&)
+LACONIC_INSTANTIATE(float);
+LACONIC_INSTANTIATE(double);
+#undef LACONIC_INSTANTIATE
+
+}  // namespace reference
+}  // namespace laconic::kernels

@@ -87,6 +87,53 @@ struct SelectTable {
   std::uint32_t (*argmax)(const T* x, std::size_t size) = nullptr;
 };
 
+// Sixteen partial sums in the canonical order, to be continued.
+struct LaneSums {
+  double lanes[16] = {};
+};
+template <Real T>
+struct Bracket {
+  T low = 0;
+  T high = 0;
+  std::uint64_t nonzeros = 0;
+  std::uint64_t above = 0;
+  LaneSums l1 = {};
+  LaneSums l1_above = {};
+  T* found = nullptr;  // room for as many more as numbers are scanned
+  std::size_t count = 0;
+};
+// One piece of at most kRoundingPiece numbers. `words` are those of random_words from word
+// first / 2 on, all that the piece needs. Appended to `undecided` are the coordinates (from 0 in
+// the piece) whose draw was equal, rounded down; they are to be done again.
+inline constexpr std::size_t kRoundingPiece = 2048;
+template <Real T>
+struct Rounding {
+  T scale = 1;
+  T factor = 1;  // levels / scale, finite
+  T levels = 1;
+  T sign = 2;  // what is added to the code of a negative number
+};
+// The power of two by which numbers and scale are multiplied before they are divided: 1 unless
+// levels / scale is beyond the normal numbers.
+template <Real T>
+[[nodiscard]] T rounding_shift(const RandomRounding<T>& rounding);
+// The level of one coordinate, from all of its 48 bits.
+template <Real T>
+[[nodiscard]] std::uint32_t random_level(const RandomRounding<T>& rounding, T x,
+                                         const rng::Stream& stream, std::uint64_t coordinate);
+template <Real T>
+struct QuantizeTable {
+  std::size_t (*planes)(const Rounding<T>& rounding, const T* x, const std::uint32_t* words,
+                        std::size_t size, std::uint64_t* signs, std::uint64_t* mask,
+                        std::uint32_t* undecided) = nullptr;
+  std::size_t (*codes)(const Rounding<T>& rounding, const T* x, const std::uint32_t* words,
+                       std::size_t size, std::uint16_t* codes, std::uint32_t* undecided) = nullptr;
+  void (*threshold)(T threshold, const T* x, std::size_t size, std::uint64_t* signs,
+                    std::uint64_t* mask) = nullptr;
+  // size is a multiple of 64, except for the last piece.
+  void (*bracket)(Bracket<T>& bracket, const T* x, std::size_t size) = nullptr;
+};
+
 struct MaskedPlanes {
   const std::uint64_t* const* signs = nullptr;
   const std::uint64_t* const* masks = nullptr;

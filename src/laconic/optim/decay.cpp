@@ -54,7 +54,7 @@ template void Decay::couple(std::span<const double>, std::span<double>) const;
 
 template <Real T>
 void Decay::shrink(double step_size, std::span<T> x) const {
-  if (decoupled_ != 0) kernels::scale(static_cast<T>(1 - step_size * decoupled_), x);
+  if (decoupled_ != 0) kernels::scale(factor<T>(step_size), x);
 }
 template void Decay::shrink(double, std::span<float>) const;
 template void Decay::shrink(double, std::span<double>) const;

@@ -29,6 +29,11 @@ class Decay {
   // sees the old x. Leaves x alone when lambda is 0.
   template <Real T>
   void shrink(double step_size, std::span<T> x) const;
+  // By which shrink multiplies; 1 when lambda is 0.
+  template <Real T>
+  [[nodiscard]] T factor(double step_size) const {
+    return decoupled_ == 0 ? T{1} : static_cast<T>(1 - step_size * decoupled_);
+  }
 
  private:
   double coupled_ = 0;

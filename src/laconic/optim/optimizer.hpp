@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -31,7 +32,17 @@ class Optimizer {
   virtual void couple_decay(std::span<const T> x, std::span<T> gradient) const = 0;
   // x moves downhill along the direction. Does not allocate after the first call. The step size is
   // rounded to T before it is used: a = T(-eta), x <- x + a u, product and sum rounded to T.
+  // adagrad-cmd and adagrad-rda compute in double instead and round x once.
   virtual void step(std::span<T> x, std::span<const T> direction, double step_size) = 0;
+  // What the user should know about the steps so far, in one line: a condition of the theory that
+  // the run does not meet. Empty if there is nothing to say.
+  [[nodiscard]] virtual std::string remark() const { return {}; }
+  // What the optimizer adds to the function that the gradients are of, at x: the l1 term (and l2/2
+  // |x|^2 of prox). Absent where it adds nothing. Weight decay is no part of it.
+  [[nodiscard]] virtual std::optional<double> penalty(std::span<const T> x) const {
+    static_cast<void>(x);
+    return std::nullopt;
+  }
 };
 
 struct OptimizerSetup {

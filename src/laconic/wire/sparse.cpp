@@ -36,6 +36,10 @@ std::uint32_t first_guess(std::size_t dim, std::size_t count) {
   return ratio == 0 ? 0 : static_cast<std::uint32_t>(std::bit_width(ratio)) - 1;
 }
 
+bool is_counted(IndexCoding coding) {
+  return coding != IndexCoding::kAll && coding != IndexCoding::kNone;
+}
+
 void write_count(std::size_t count, std::vector<std::byte>& out) {
   for (; count >= 0x80; count >>= 7) out.push_back(static_cast<std::byte>((count & 0x7f) | 0x80));
   out.push_back(static_cast<std::byte>(count));
@@ -191,34 +195,32 @@ std::size_t max_sparse_bytes(const SparseFormat& format) {
   return 1 + kMaxCountBytes + bytes_for_bits(bits) + count * bytes_per_value(format.values);
 }
 
-template <Real T>
-void write_sparse(const SparseFormat& format, std::span<const std::uint32_t> indices,
-                  std::span<const T> values, std::vector<std::byte>& out) {
-  LACONIC_EXPECTS(indices.size() == values.size());
-  LACONIC_EXPECTS(indices.empty() || indices.back() < format.dim);
-  const IndexPlan plan = plan_indices(format.dim, indices);
+std::size_t index_set_bytes(const IndexPlan& plan, std::size_t count) {
+  if (!is_counted(plan.coding)) return 1;
+  std::size_t bytes = 2;  // the tag, and the last byte of the count
+  for (; count >= 0x80; count >>= 7) ++bytes;
+  return bytes + bytes_for_bits(plan.bits);
+}
+
+void write_index_set(const IndexPlan& plan, std::size_t dim, std::span<const std::uint32_t> indices,
+                     std::vector<std::byte>& out) {
+  LACONIC_EXPECTS(indices.empty() || indices.back() < dim);
   out.push_back(
       static_cast<std::byte>(static_cast<std::uint32_t>(plan.coding) | (plan.rice << kCodingBits)));
-  if (plan.coding != IndexCoding::kAll && plan.coding != IndexCoding::kNone) {
-    write_count(indices.size(), out);
-    const std::size_t start = out.size();
-    out.resize(start + bytes_for_bits(plan.bits));
-    write_indices(plan, format.dim, indices, std::span(out).subspan(start));
-  }
-  write_values<T>(format.values, values, out);
+  if (!is_counted(plan.coding)) return;
+  write_count(indices.size(), out);
+  const std::size_t start = out.size();
+  out.resize(start + bytes_for_bits(plan.bits));
+  write_indices(plan, dim, indices, std::span(out).subspan(start));
 }
-template void write_sparse(const SparseFormat&, std::span<const std::uint32_t>,
-                           std::span<const float>, std::vector<std::byte>&);
-template void write_sparse(const SparseFormat&, std::span<const std::uint32_t>,
-                           std::span<const double>, std::vector<std::byte>&);
 
-template <Real T>
-void read_sparse(const SparseFormat& format, WireReader& reader, SparseVector<T>& out) {
+void read_index_set(const IndexSetFormat& format, WireReader& reader,
+                    std::vector<std::uint32_t>& indices) {
   const std::size_t start = reader.position();
   const std::uint8_t tag = reader.u8();
   const auto coding = static_cast<IndexCoding>(tag & kCodingMask);
   const std::uint32_t parameter = tag >> kCodingBits;
-  const bool counted = coding != IndexCoding::kAll && coding != IndexCoding::kNone;
+  const bool counted = is_counted(coding);
   if (coding > IndexCoding::kRice || (!counted && parameter != 0))
     return reader.fail_at(start, Fault::kBadMode, tag);
   std::size_t count = coding == IndexCoding::kAll ? format.dim : 0;
@@ -229,23 +231,43 @@ void read_sparse(const SparseFormat& format, WireReader& reader, SparseVector<T>
     return reader.fail_at(start, Fault::kBadDimension, count, format.max_count);
   if (counted && !is_allowed(coding, parameter, format.dim, count))
     return reader.fail_at(start, Fault::kBadMode, tag);
-  // Before memory is asked for: so many numbers have to be there.
-  if (reader.remaining() / bytes_per_value(format.values) < count) {
-    return reader.fail(Fault::kTruncated, reader.remaining(),
-                       count * bytes_per_value(format.values));
+  const std::size_t behind = bytes_for_bits(std::uint64_t{count} * format.entry_bits);
+  if (reader.remaining() < behind) {
+    return reader.fail(Fault::kTruncated, reader.remaining(), behind);
   }
-  out.indices.resize(count);
-  out.values.resize(count);
+  indices.resize(count);
   if (coding == IndexCoding::kAll) {
-    std::iota(out.indices.begin(), out.indices.end(), 0U);
+    std::iota(indices.begin(), indices.end(), 0U);
   } else if (coding == IndexCoding::kPacked) {
-    read_packed(reader, format.dim, out.indices);
+    read_packed(reader, format.dim, indices);
   } else if (coding == IndexCoding::kBitmap) {
-    read_bitmap(reader, format.dim, out.indices);
+    read_bitmap(reader, format.dim, indices);
   } else if (coding == IndexCoding::kRice) {
-    read_rice(reader, format.dim, parameter, out.indices);
+    read_rice(reader, format.dim, parameter, indices);
   }
-  if (reader.ok()) read_values<T>(format.values, reader, out.values);
+}
+
+template <Real T>
+void write_sparse(const SparseFormat& format, std::span<const std::uint32_t> indices,
+                  std::span<const T> values, std::vector<std::byte>& out) {
+  LACONIC_EXPECTS(indices.size() == values.size());
+  write_index_set(plan_indices(format.dim, indices), format.dim, indices, out);
+  write_values<T>(format.values, values, out);
+}
+template void write_sparse(const SparseFormat&, std::span<const std::uint32_t>,
+                           std::span<const float>, std::vector<std::byte>&);
+template void write_sparse(const SparseFormat&, std::span<const std::uint32_t>,
+                           std::span<const double>, std::vector<std::byte>&);
+
+template <Real T>
+void read_sparse(const SparseFormat& format, WireReader& reader, SparseVector<T>& out) {
+  read_index_set({.dim = format.dim,
+                  .max_count = format.max_count,
+                  .entry_bits = 8 * bytes_per_value(format.values)},
+                 reader, out.indices);
+  if (!reader.ok()) return;
+  out.values.resize(out.indices.size());
+  read_values<T>(format.values, reader, out.values);
 }
 template void read_sparse(const SparseFormat&, WireReader&, SparseVector<float>&);
 template void read_sparse(const SparseFormat&, WireReader&, SparseVector<double>&);

@@ -43,6 +43,21 @@ struct IndexPlan {
 };
 [[nodiscard]] IndexPlan plan_indices(std::size_t dim, std::span<const std::uint32_t> indices);
 
+// The part of a body in front of the numbers, tag | count | indices, for bodies that send something
+// else behind it. index_set_bytes is its length. Preconditions: those of plan_indices, of which
+// `plan` is the result.
+[[nodiscard]] std::size_t index_set_bytes(const IndexPlan& plan, std::size_t count);
+void write_index_set(const IndexPlan& plan, std::size_t dim, std::span<const std::uint32_t> indices,
+                     std::vector<std::byte>& out);
+struct IndexSetFormat {
+  std::size_t dim = 0;           // at most 2^32
+  std::size_t max_count = 0;     // a set with more indices is refused
+  std::uint64_t entry_bits = 0;  // that follow for every index; if they are missing, so is memory
+};
+// Reads one set whole; on failure the reader tells why, and `indices` is unspecified.
+void read_index_set(const IndexSetFormat& format, WireReader& reader,
+                    std::vector<std::uint32_t>& indices);
+
 // Upper bound of a body's length.
 [[nodiscard]] std::size_t max_sparse_bytes(const SparseFormat& format);
 

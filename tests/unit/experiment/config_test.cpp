@@ -153,7 +153,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"sweep_criterion", "[sweep]\nk = [1]\ncriterion = 'speed'\n",
                 "f.toml:3: sweep.criterion",
                 "criterion = 'speed' is unknown; use uplink_bits, wire_bits, rounds, grad_norm2, "
-                "loss or test_accuracy"},
+                "loss, test_accuracy or objective"},
         Refusal{"until_word", "until = 'soon'\n", "f.toml:1: until", "is not QUANTITY <= NUMBER"},
         Refusal{"until_number", "until = 3\n", "f.toml:1: until", "until must be text in quotes"},
         Refusal{"budget_unit", "budget = '5MB'\n", "f.toml:1: budget", "bit, kbit, Mbit or Gbit"},

@@ -63,6 +63,14 @@ aggregator = "dense"
 batch = "full"
 estimator = "page:p=0.2,batch=6"
 [[method]]
+name = "model"
+aggregator = "quantized:thr-clip"
+optimizer = "adagrad-rda:l1=1e-3"
+[[method]]
+name = "sum"
+aggregator = "quantized:down=sum:vaninf"
+optimizer = "adagrad-cmd:l1=1e-3"
+[[method]]
 name = "krum"
 aggregator = "krum:f=1"
 adversary = "scale:count=1"
@@ -119,7 +127,7 @@ TEST_P(RankIndependence, OfEveryRecord) {
   for (const std::uint32_t ranks : {1U, 2U, 4U, 5U}) {
     Keeper keeper(experiment.plan());
     static_cast<void>(run_with(experiment, ranks, keeper));
-    EXPECT_EQ(keeper.records.size(), 6U * 5U);
+    EXPECT_EQ(keeper.records.size(), 8U * 5U);
     if (first.empty()) first = keeper.text;
     EXPECT_EQ(keeper.text, first) << ranks << " ranks";
   }
@@ -157,6 +165,36 @@ TEST(Run, CountsTrafficAndEpochs) {
   // 40 examples per worker in batches of 7: six per epoch, so 13 rounds are 2 epochs and 7 of 40.
   EXPECT_DOUBLE_EQ(method.epochs, 2 + 7.0 / 40);
   EXPECT_EQ(keeper.records.back().gradient_evaluations, 2 * 40 + 7);
+}
+
+TEST(Run, AddsTheL1TermToTheLossAndCountsZeros) {
+  const Experiment experiment(plan_of(std::string(kLogistic) + R"(
+[[method]]
+name = "plain"
+aggregator = "dense"
+[[method]]
+name = "sparse"
+aggregator = "quantized:down=lossless:thr-unb"
+optimizer = "adagrad-rda:delta=1e-3,l1=0.02"
+[[method]]
+name = "server"
+aggregator = "quantized:thr-unb"
+optimizer = "adagrad-rda:delta=1e-3,l1=0.02"
+)"));
+  Keeper keeper(experiment.plan());
+  const Summary summary = run_with(experiment, 2, keeper);
+  const MethodSummary& plain = summary.methods[0];
+  const MethodSummary& sparse = summary.methods[1];
+  const MethodSummary& server = summary.methods[2];
+  EXPECT_FALSE(plain.final.objective);
+  EXPECT_EQ(plain.remark, "");
+  EXPECT_GT(*sparse.final.objective, *sparse.final.loss);
+  EXPECT_LT(*sparse.final.density, *plain.final.density);
+  EXPECT_NE(sparse.remark.find("adagrad-rda: delta=0.001 is below"), std::string::npos);
+  // The server's optimizer takes the steps that everybody's would.
+  EXPECT_EQ(*server.final.objective, *sparse.final.objective);
+  EXPECT_EQ(*server.final.density, *sparse.final.density);
+  EXPECT_EQ(server.uplink.frame_bytes, sparse.uplink.frame_bytes);
 }
 
 TEST(Run, MeasuresAgreementOfVotesOnly) {

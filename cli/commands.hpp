@@ -17,5 +17,6 @@ void add_validate(CLI::App& app, Action& chosen);
 void add_list(CLI::App& app, Action& chosen);
 void add_describe(CLI::App& app, Action& chosen);
 void add_data(CLI::App& app, Action& chosen);
+void add_herding(CLI::App& app, Action& chosen);
 
 }  // namespace laconic::cli

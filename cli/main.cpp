@@ -32,6 +32,7 @@ int execute(int argc, const char* const* argv) {
   add_list(app, chosen);
   add_describe(app, chosen);
   add_data(app, chosen);
+  add_herding(app, chosen);
   add_version_everywhere(app);
   try {
     app.parse(argc, argv);

@@ -60,9 +60,12 @@ class PlainProgress final : public Observer {
                           ending_text(record)));
   }
   void diverged(const Divergence& d) override {
+    const std::string where = d.unit ? fmt::format("position {} of its order in epoch {}",
+                                                   d.unit->position, d.unit->epoch)
+                                     : d.tensor;
     print_out(
         fmt::format("{}: diverged in round {}: the gradient of worker {} is not finite ({})\n",
-                    title(d.method, d.repeat), d.round, d.worker, d.tensor));
+                    title(d.method, d.repeat), d.round, d.worker, where));
   }
 
  private:

@@ -124,6 +124,12 @@ std::string legend(const Summary& summary, ShownMeter meter) {
   if (has_targets(summary)) {
     out += "rounds, up, down: until the target was reached; no: not reached.\n";
   }
+  const bool orders_exchange =
+      std::any_of(summary.methods.begin(), summary.methods.end(),
+                  [](const MethodSummary& m) { return m.order && m.order->uplink_bytes > 0; });
+  if (orders_exchange) {
+    out += "What orders exchange is counted apart: `order` in summary.json.\n";
+  }
   if (!summary.network) return out;
   double dense = 0;
   for (const MethodSummary& method : summary.methods) {

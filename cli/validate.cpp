@@ -70,7 +70,8 @@ std::string facts_of(const Experiment& experiment) {
                                          1 / *known.l_minus)
                            : std::string("L is not known; step = 'theory' cannot be used\n");
       out += constant_text("L_+", known.l_plus) + constant_text("L_+-", known.l_plus_minus) +
-             constant_text("mu", known.mu) + constant_text("f*", known.f_star);
+             constant_text("mu", known.mu) +
+             constant_text("f*", plan.record_excess ? problem->minimum() : known.f_star);
       out.replace(out.size() - 2, 2, "\n");
     }
     const double first =

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "laconic/kernels/kernels.hpp"
+#include "laconic/problem/unit_groups.hpp"
 #include "tests/contract/allocations.hpp"
 #include "tests/unit/problem/fixture.hpp"
 
@@ -135,6 +136,244 @@ TEST_P(ProblemContract, UnitsSumToTheFullGradient) {
     }
     EXPECT_LE(relative_difference(mean, gradient(*problem, w, x)), kSumError);
   }
+}
+
+// Largest sum_j |w_j| |v_j| + |b| over the outputs of a layer, for |v| given elementwise.
+Vector absolute_layer(std::span<const double> w, std::span<const double> b, const Vector& v) {
+  Vector out;
+  for (std::size_t o = 0; o * v.size() < w.size(); ++o) {
+    double sum = b.empty() ? 0 : std::fabs(b[o]);
+    for (std::size_t j = 0; j < v.size(); ++j) sum += std::fabs(w[o * v.size() + j]) * v[j];
+    out.push_back(sum);
+  }
+  return out;
+}
+
+double largest(std::span<const double> v) { return *std::max_element(v.begin(), v.end()); }
+
+// How far a gradient in float may be from the one in double at the same x. 0 for problems that sum
+// in double and round once: then the result must be the rounded double.
+//
+// Networks: a sum of k products in float errs by (k+1) u times the sum of magnitudes. Softmax
+// slopes move by at most half the largest move of a logit, then round (2u). A block of at most 128
+// rows is summed in float. Sizes are bounded by the largest element of the rows and the weights'
+// row sums. (A relu unit whose input changes sign by rounding is not covered: at these points there
+// is none.)
+double float_error(const Layout& layout, const Vector& x, const data::Dataset* dataset) {
+  const auto tensors = layout.tensors();
+  if (tensors.size() == 1 || tensors[0].name == "x" || tensors[0].shape.cols == 1) return 0;
+  if (tensors[0].name == "decoder") return 0;
+  const double u = kFloatUnit;
+  const auto values = [&](std::size_t t) { return view_of<double>(tensors[t], x).values; };
+  std::vector<std::uint32_t> rows(dataset->train.size());
+  std::iota(rows.begin(), rows.end(), 0U);
+  Vector input(dataset->train.features());
+  for (const Vector& row : dense(dataset->train, rows)) {
+    for (std::size_t j = 0; j < row.size(); ++j) input[j] = std::max(input[j], std::fabs(row[j]));
+  }
+  const double input_max = std::max(1.0, largest(input));
+  const auto inputs = static_cast<double>(input.size());
+  const double batch = kBlock + 4;
+  const double z1 = largest(absolute_layer(values(0), values(1), input));
+  const double e1 = (inputs + 3) * u * z1;
+  if (tensors.size() == 2) return (0.5 * e1 + 2 * u + batch * u) * input_max;
+  const Vector hidden(tensors[0].shape.rows, z1);
+  const double classes = tensors[2].shape.rows;
+  const double row_sum = largest(absolute_layer(values(2), {}, Vector(hidden.size(), 1.0)));
+  double column_sum = 0;  // of |W2|
+  for (std::size_t h = 0; h < hidden.size(); ++h) {
+    double sum = 0;
+    for (std::size_t c = 0; c < tensors[2].shape.rows; ++c) {
+      sum += std::fabs(values(2)[c * hidden.size() + h]);
+    }
+    column_sum = std::max(column_sum, sum);
+  }
+  const double z2 = largest(absolute_layer(values(2), values(3), hidden));
+  const double e2 = row_sum * e1 + (static_cast<double>(hidden.size()) + 3) * u * z2;
+  const double slope = 0.5 * e2 + 2 * u;
+  const double second = slope * std::max(1.0, z1) + e1 + batch * u * std::max(1.0, z1);
+  const double back = column_sum * (slope + (classes + 3) * u + 2 * e1 + 3 * u);
+  return std::max(second, (back + batch * u * column_sum) * input_max);
+}
+
+// Keeps what it is given, as dense vectors.
+template <Real T>
+class Rows final : public UnitSink<T> {
+ public:
+  explicit Rows(std::size_t dimension) : dimension_(dimension) {}
+  void take(std::size_t k, const UnitRow<T>& row) override {
+    EXPECT_EQ(k, rows.size());
+    std::vector<T> values(dimension_);
+    if (row.dense()) {
+      ASSERT_EQ(row.values.size(), dimension_);
+      std::copy(row.values.begin(), row.values.end(), values.begin());
+    } else {
+      ASSERT_EQ(row.values.size(), row.indices.size());
+      ++sparse;
+      for (std::size_t e = 0; e < row.indices.size(); ++e) {
+        ASSERT_LT(row.indices[e], dimension_);
+        ASSERT_TRUE(e == 0 || row.indices[e - 1] < row.indices[e]);
+        values[row.indices[e]] = row.values[e];
+      }
+    }
+    rows.push_back(std::move(values));
+  }
+  std::vector<std::vector<T>> rows = {};
+  std::size_t sparse = 0;
+
+ private:
+  std::size_t dimension_;
+};
+
+// The same problem without its regulariser.
+std::string bare(std::string_view spec) {
+  Spec parsed = parse_spec(spec).value_or_throw();
+  std::erase_if(parsed.params, [](const Spec::Param& param) {
+    return param.key == "l2" || param.key == "nonconvex";
+  });
+  return print(parsed);
+}
+
+// Batches as training makes them, and one longer than the blocks of the networks.
+std::vector<std::vector<std::uint32_t>> batches(std::uint32_t units) {
+  std::vector<std::vector<std::uint32_t>> out = {{3}, {5, 0, 7, 7, 2}, {}};
+  while (out.back().size() <= kBlock) {
+    for (std::uint32_t u = units; u-- > 0;) out.back().push_back(u);
+  }
+  return out;
+}
+
+TEST_P(ProblemContract, UnitGradientsLeaveTheBatchGradientsBits) {
+  const auto problem = make_case<float>();
+  for (const std::vector<float>& x : points(*problem)) {
+    for (std::uint32_t w = 0; w < kWorkers && problem->units(w) > 0; ++w) {
+      for (const std::vector<std::uint32_t>& units : batches(problem->units(w))) {
+        std::vector<float> expected(x.size());
+        std::vector<float> g(x.size());
+        ProblemScratch<float> scratch;
+        problem->batch_gradient(w, units, x, expected, scratch);
+        Rows<float> rows(x.size());
+        problem->unit_gradients(w, units, x, g, rows, scratch);
+        EXPECT_EQ(g, expected);
+        EXPECT_EQ(rows.rows.size(), units.size());
+      }
+    }
+  }
+}
+
+// Central differences of the loss of a worker that has the one example, as for whole gradients.
+TEST_P(ProblemContract, UnitGradientsAreThoseOfTheExamplesLosses) {
+  const auto problem = make_case<double>();
+  if (problem->units(1) == 0) return;
+  const std::size_t d = problem->layout().size();
+  const ProblemSetup whole = setup(GetParam().data, kWorkers);
+  const std::vector<std::uint32_t> units = {4, 0, 9};
+  const oracle::Matrix inputs =
+      dense(dataset(GetParam().data)->train,
+            {whole.shards[1][units[0]], whole.shards[1][units[1]], whole.shards[1][units[2]]});
+  for (const Vector& x : points(*problem)) {
+    Vector g(d);
+    ProblemScratch<double> scratch;
+    Rows<double> rows(d);
+    problem->unit_gradients(1, units, x, g, rows, scratch);
+    for (std::size_t k = 0; k < units.size(); ++k) {
+      ProblemSetup one = whole;
+      one.shards = {{whole.shards[1][units[k]]}};
+      one.workers = 1;
+      const auto single = make<double>(bare(GetParam().spec), one);
+      for (std::uint32_t direction = 0; direction < 4; ++direction) {
+        const Vector u = point<double>(d, 1, 100 + direction);
+        const auto along = [&](double h) {
+          Vector y = x;
+          for (std::size_t j = 0; j < d; ++j) y[j] += h * u[j];
+          return loss(*single, 0, y);
+        };
+        const double h = 1e-5 / norm(u);
+        const double once = (along(h) - along(-h)) / (2 * h);
+        const double twice = (along(2 * h) - along(-2 * h)) / (4 * h);
+        // A loss that is nearly 0 has the roundings of the outputs it is made from, which are at
+        // most |W| |a| or, with a hidden layer, |W2| |W1| |a|.
+        const double outputs = norm(x) * std::max(1.0, norm(x)) * norm(inputs[k]);
+        const double largest = std::max({1.0, std::fabs(along(h)), outputs});
+        const double terms = std::sqrt(static_cast<double>(d)) + 10;
+        const double rounding = 4 * terms * kUnit * largest / h;
+        EXPECT_NEAR(once, oracle::inner(rows.rows[k], u), std::fabs(once - twice) + rounding)
+            << "unit " << units[k] << ", direction " << direction;
+      }
+    }
+  }
+}
+
+TEST_P(ProblemContract, UnitGradientsAndTheRegulariserMakeTheBatchGradient) {
+  const auto problem = make_case<double>();
+  if (problem->units(0) == 0) return;
+  const auto plain = make<double>(bare(GetParam().spec), setup(GetParam().data, kWorkers));
+  const auto rounded = make_case<float>();
+  const std::size_t d = problem->layout().size();
+  bool near_the_origin = true;
+  for (const std::vector<float>& at : points(*rounded)) {
+    const Vector x(at.begin(), at.end());
+    for (const std::vector<std::uint32_t>& units : batches(problem->units(2))) {
+      ProblemScratch<double> scratch;
+      Vector g(d);
+      Vector data_only(d);
+      Rows<double> rows(d);
+      plain->batch_gradient(2, units, x, data_only, scratch);
+      problem->unit_gradients(2, units, x, g, rows, scratch);
+      Vector mean(d);
+      double largest = 0;
+      for (const Vector& row : rows.rows) {
+        for (std::size_t j = 0; j < d; ++j) {
+          mean[j] += row[j] / static_cast<double>(units.size());
+          largest = std::max(largest, std::fabs(row[j]));
+        }
+      }
+      // Units may cancel: errors are relative to the largest of them.
+      for (std::size_t j = 0; j < d; ++j) {
+        EXPECT_NEAR(mean[j], data_only[j], kSumError * largest);
+        EXPECT_NEAR(mean[j] + (g[j] - data_only[j]), g[j], kSumError * (largest + std::fabs(g[j])));
+      }
+      // In float every unit is as close to the one in double as whole gradients are.
+      ProblemScratch<float> scratch_float;
+      std::vector<float> g_float(d);
+      Rows<float> rows_float(d);
+      rounded->unit_gradients(2, units, at, g_float, rows_float, scratch_float);
+      EXPECT_EQ(rows_float.sparse, rows.sparse);
+      const double error = float_error(problem->layout(), x, dataset(GetParam().data));
+      for (std::size_t k = 0; k < units.size(); ++k) {
+        for (std::size_t j = 0; j < d; ++j) {
+          EXPECT_NEAR(static_cast<double>(rows_float.rows[k][j]),
+                      static_cast<double>(static_cast<float>(rows.rows[k][j])),
+                      error + (error > 0 ? 2 * kFloatUnit * std::fabs(rows.rows[k][j]) : 0.0));
+        }
+      }
+      if (near_the_origin) {  // elsewhere the bound says little
+        EXPECT_LT(error, 1e-3 * largest);
+      }
+    }
+    near_the_origin = false;
+  }
+}
+
+// Sparse rows of a linear model have sparse gradients.
+TEST_P(ProblemContract, UnitGradientsAreSparseWhereTheRowsAre) {
+  const auto problem = make_case<float>();
+  if (problem->units(0) == 0) return;
+  const std::vector<float> x = points(*problem)[1];
+  std::vector<float> g(x.size());
+  ProblemScratch<float> scratch;
+  Rows<float> rows(x.size());
+  const std::vector<std::uint32_t> units = {2, 1};
+  problem->unit_gradients(0, units, x, g, rows, scratch);
+  const std::string name = parse_spec(GetParam().spec).value_or_throw().name;
+  const bool sparse = name == "logistic" || (name == "softmax" && GetParam().data == Data::kSparse);
+  EXPECT_EQ(rows.sparse, sparse ? 2U : 0U);
+}
+
+TEST_P(ProblemContract, UnitGradientsAreThereWhereTheTraitsSaySo) {
+  const auto problem = make_case<float>();
+  const ProblemTraits traits = problem_traits(parse_spec(GetParam().spec).value_or_throw().name);
+  EXPECT_EQ(traits.unit_gradients, problem->units(0) > 0);
 }
 
 TEST_P(ProblemContract, ShardsSumToTheWhole) {
@@ -261,6 +500,10 @@ TEST_P(ProblemContract, MeasuredSmoothnessIsWithinTheConstants) {
 TEST_P(ProblemContract, NoPointIsBelowTheMinimum) {
   const auto problem = make_case<double>();
   const Constants& constants = problem->constants();
+  const std::optional<double> minimum = problem->minimum();
+  if (constants.f_star) {
+    EXPECT_EQ(minimum, constants.f_star);
+  }
   std::vector<Vector> all = points(*problem);
   Vector start(problem->layout().size());
   problem->initial_point(1, start);
@@ -268,6 +511,9 @@ TEST_P(ProblemContract, NoPointIsBelowTheMinimum) {
   for (const Vector& x : all) {
     const oracle::Value value = mean_value(*problem, x);
     EXPECT_TRUE(std::isfinite(value.loss));
+    if (minimum) {
+      EXPECT_GE(value.loss, *minimum);
+    }
     if (!constants.f_star) continue;
     EXPECT_GE(value.loss, *constants.f_star);
     if (constants.mu) {  // the PL inequality
@@ -289,64 +535,6 @@ TEST_P(ProblemContract, IsAsConvexAsMuSays) {
     EXPECT_GE(oracle::inner(change, step) * (1 + 1e-12),
               *problem->constants().mu * oracle::inner(step, step));
   }
-}
-
-// Largest sum_j |w_j| |v_j| + |b| over the outputs of a layer, for |v| given elementwise.
-Vector absolute_layer(std::span<const double> w, std::span<const double> b, const Vector& v) {
-  Vector out;
-  for (std::size_t o = 0; o * v.size() < w.size(); ++o) {
-    double sum = b.empty() ? 0 : std::fabs(b[o]);
-    for (std::size_t j = 0; j < v.size(); ++j) sum += std::fabs(w[o * v.size() + j]) * v[j];
-    out.push_back(sum);
-  }
-  return out;
-}
-
-double largest(std::span<const double> v) { return *std::max_element(v.begin(), v.end()); }
-
-// How far a gradient in float may be from the one in double at the same x. 0 for problems that sum
-// in double and round once: then the result must be the rounded double.
-//
-// Networks: a sum of k products in float errs by (k+1) u times the sum of magnitudes. Softmax
-// slopes move by at most half the largest move of a logit, then round (2u). A block of at most 128
-// rows is summed in float. Sizes are bounded by the largest element of the rows and the weights'
-// row sums. (A relu unit whose input changes sign by rounding is not covered: at these points there
-// is none.)
-double float_error(const Layout& layout, const Vector& x, const data::Dataset* dataset) {
-  const auto tensors = layout.tensors();
-  if (tensors.size() == 1 || tensors[0].name == "x" || tensors[0].shape.cols == 1) return 0;
-  if (tensors[0].name == "decoder") return 0;
-  const double u = kFloatUnit;
-  const auto values = [&](std::size_t t) { return view_of<double>(tensors[t], x).values; };
-  std::vector<std::uint32_t> rows(dataset->train.size());
-  std::iota(rows.begin(), rows.end(), 0U);
-  Vector input(dataset->train.features());
-  for (const Vector& row : dense(dataset->train, rows)) {
-    for (std::size_t j = 0; j < row.size(); ++j) input[j] = std::max(input[j], std::fabs(row[j]));
-  }
-  const double input_max = std::max(1.0, largest(input));
-  const auto inputs = static_cast<double>(input.size());
-  const double batch = kBlock + 4;
-  const double z1 = largest(absolute_layer(values(0), values(1), input));
-  const double e1 = (inputs + 3) * u * z1;
-  if (tensors.size() == 2) return (0.5 * e1 + 2 * u + batch * u) * input_max;
-  const Vector hidden(tensors[0].shape.rows, z1);
-  const double classes = tensors[2].shape.rows;
-  const double row_sum = largest(absolute_layer(values(2), {}, Vector(hidden.size(), 1.0)));
-  double column_sum = 0;  // of |W2|
-  for (std::size_t h = 0; h < hidden.size(); ++h) {
-    double sum = 0;
-    for (std::size_t c = 0; c < tensors[2].shape.rows; ++c) {
-      sum += std::fabs(values(2)[c * hidden.size() + h]);
-    }
-    column_sum = std::max(column_sum, sum);
-  }
-  const double z2 = largest(absolute_layer(values(2), values(3), hidden));
-  const double e2 = row_sum * e1 + (static_cast<double>(hidden.size()) + 3) * u * z2;
-  const double slope = 0.5 * e2 + 2 * u;
-  const double second = slope * std::max(1.0, z1) + e1 + batch * u * std::max(1.0, z1);
-  const double back = column_sum * (slope + (classes + 3) * u + 2 * e1 + 3 * u);
-  return std::max(second, (back + batch * u * column_sum) * input_max);
 }
 
 TEST_P(ProblemContract, FloatAgreesWithDouble) {
@@ -407,10 +595,20 @@ TEST_P(ProblemContract, EverySimdTargetGivesTheSameBits) {
   const std::vector<float> x = points(*problem)[1];
   const std::vector<float> expected = gradient(*problem, 0, x);
   const double value = loss(*problem, 0, x);
+  const auto rows_of = [&] {
+    Rows<float> rows(x.size());
+    if (problem->units(0) == 0) return rows.rows;
+    std::vector<float> g(x.size());
+    ProblemScratch<float> scratch;
+    problem->unit_gradients(0, std::vector<std::uint32_t>{3, 1, 2}, x, g, rows, scratch);
+    return rows.rows;
+  };
+  const std::vector<std::vector<float>> units = rows_of();
   for (const std::string& target : kernels::simd_targets()) {
     kernels::force_simd_target(target);
     EXPECT_EQ(gradient(*problem, 0, x), expected) << target;
     EXPECT_EQ(loss(*problem, 0, x), value) << target;
+    EXPECT_EQ(rows_of(), units) << target;
   }
   kernels::force_simd_target("");
 }
@@ -480,9 +678,18 @@ TEST_P(ProblemContract, NothingIsAllocatedAfterWarmUp) {
   std::vector<float> moved = x;
   ProblemScratch<float> scratch;
   const std::vector<std::uint32_t> units = {1, 0, 3, 2};
+  const std::vector<std::uint32_t> groups = {1, 3};
+  class Nothing final : public UnitSink<float> {
+    void take(std::size_t, const UnitRow<float>&) override {}
+  } nothing;
+  UnitGroups<float> grouped(x.size());
   const auto round = [&](std::uint32_t t) {
     for (std::uint32_t w = 0; w < kWorkers; ++w) {
-      if (problem->units(w) > 0) problem->batch_gradient(w, units, x, g, scratch);
+      if (problem->units(w) > 0) {
+        problem->batch_gradient(w, units, x, g, scratch);
+        grouped.begin(groups, nothing);
+        problem->unit_gradients(w, units, x, g, grouped, scratch);
+      }
       problem->full_gradient(w, x, g, scratch);
       problem->noisy_gradient(1, t, w, x, g, scratch);
       static_cast<void>(problem->loss(w, x, scratch));

@@ -26,7 +26,7 @@ MAY = {
     "channel": "base rng tensor kernels",
     "optim": "base rng tensor kernels",
     "aggregate": "base rng tensor wire kernels compress mechanism comm channel optim",
-    "order": "base rng tensor kernels",
+    "order": "base rng tensor wire kernels comm",
     "problem": "base rng tensor kernels data",
     "experiment": "base rng tensor wire kernels data compress mechanism comm channel optim aggregate order problem",
 }

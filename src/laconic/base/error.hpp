@@ -43,6 +43,10 @@ class DivergedError : public Error {
   explicit DivergedError(Place place);
   [[nodiscard]] const Place& place() const { return place_; }
 
+ protected:
+  // For errors that know more about the place than Place can say.
+  DivergedError(Place place, const std::string& text) : Error(text), place_(std::move(place)) {}
+
  private:
   Place place_;
 };

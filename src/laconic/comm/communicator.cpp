@@ -175,6 +175,18 @@ void Communicator::broadcast(Tag tag, std::uint32_t root, std::vector<std::byte>
   }
 }
 
+std::unique_ptr<Communicator> Communicator::open_second(Tag tag) {
+  barrier(tag);
+  return do_open_second();
+}
+
+std::unique_ptr<Communicator> Communicator::do_open_second() {
+  throw CommError(
+      fmt::format("transport {}: it cannot open a second communicator; do without what "
+                  "runs beside the training",
+                  transport()));
+}
+
 void Communicator::barrier(Tag tag) {
   do_barrier(info_for(Call::kBarrier, tag, 0));
   ++meter_->calls;

@@ -12,6 +12,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -111,6 +112,12 @@ class Communicator {
   // the job ends. Safe to call more than once.
   virtual void abort(std::string_view why) noexcept = 0;
 
+  // Collective. A second communicator among the same ranks, for another thread of each: its calls
+  // and those of this one do not wait for each other. It ends when this one does, and must be
+  // destroyed before it, on all ranks or on none. Throws CommError where the transport cannot serve
+  // two threads (MPI without MPI_THREAD_MULTIPLE).
+  [[nodiscard]] std::unique_ptr<Communicator> open_second(Tag tag);
+
   // Asks all ranks to stop. After the next collective call stop_requested() is true on every rank,
   // so that all of them leave their loops at the same place.
   void request_stop() noexcept { stop_wanted_.store(true, std::memory_order_relaxed); }
@@ -156,6 +163,8 @@ class Communicator {
   // values = sum of the values of all ranks.
   virtual void do_fast_sum(const CallInfo& info, std::span<float> values) = 0;
   virtual void do_fast_sum(const CallInfo& info, std::span<double> values) = 0;
+  // For open_second; all ranks have agreed to the call.
+  virtual std::unique_ptr<Communicator> do_open_second();
   // Throws CommError naming the first rank that differs, the call and tag on it and on rank 0; else
   // records the stop requests of all ranks.
   void agree(std::span<const CallInfo> infos);

@@ -13,6 +13,7 @@
 #include <array>
 #include <condition_variable>
 #include <exception>
+#include <memory>
 #include <mutex>
 #include <thread>
 
@@ -66,8 +67,18 @@ class ThreadCommunicator final : public Communicator {
         } catch (...) {
           // Without memory for the reason the calls throw with an empty one.
         }
+        for (const auto& second : seconds_) second->end(why);
       }
       changed_.notify_all();
+    }
+    // The team of the ranks' second communicators of this number: made by whoever comes first.
+    [[nodiscard]] std::shared_ptr<Team> second(std::size_t number) {
+      const std::scoped_lock lock(mutex_);
+      while (seconds_.size() <= number) {
+        seconds_.push_back(std::make_shared<Team>(size()));
+        if (ended_) seconds_.back()->end(reason_);
+      }
+      return seconds_[number];
     }
     [[nodiscard]] std::string reason() const {
       const std::scoped_lock lock(mutex_);
@@ -96,12 +107,16 @@ class ThreadCommunicator final : public Communicator {
     std::uint64_t meetings_ = 0;       // that are complete
     bool ended_ = false;
     std::string reason_;
+    std::vector<std::shared_ptr<Team>> seconds_;  // shared with the communicators that use them
   };
 
   ThreadCommunicator(Team& team, std::uint32_t rank, const std::atomic<bool>* stop)
       : team_(team), rank_(rank), sizes_(team.size()) {
     watch(stop);
   }
+  // A second communicator, which keeps its team alive.
+  ThreadCommunicator(std::shared_ptr<Team> team, std::uint32_t rank)
+      : kept_(std::move(team)), team_(*kept_), rank_(rank), sizes_(team_.size()) {}
   [[nodiscard]] std::uint32_t rank() const override { return rank_; }
   [[nodiscard]] std::uint32_t size() const override { return team_.size(); }
   [[nodiscard]] std::string_view transport() const override { return "threads"; }
@@ -160,6 +175,9 @@ class ThreadCommunicator final : public Communicator {
     bytes.assign(sent.begin(), sent.end());
   }
   void do_barrier(const CallInfo& info) override { const Exchange exchange(*this, info, {}); }
+  std::unique_ptr<Communicator> do_open_second() override {
+    return std::make_unique<ThreadCommunicator>(team_.second(opened_++), rank_);
+  }
   void do_fast_sum(const CallInfo& info, std::span<float> values) override {
     const Exchange exchange(*this, info, {.floats = values});
     sum_slice(exchange, values.size(), [](const Offer& offer) { return offer.floats; });
@@ -199,9 +217,11 @@ class ThreadCommunicator final : public Communicator {
     }
   }
 
+  std::shared_ptr<Team> kept_ = {};
   Team& team_;
   std::uint32_t rank_;
   std::vector<std::uint64_t> sizes_;
+  std::size_t opened_ = 0;  // second communicators
 };
 
 // Why bodies failed: the first exception that is not a CommError, and the first that is. The latter

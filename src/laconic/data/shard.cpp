@@ -32,8 +32,16 @@ rng::Stream stream_of(const ShardOptions& options, std::uint32_t label, std::uin
 }
 
 Shards cut(std::span<const std::uint32_t> order, const ShardOptions& options) {
-  const std::size_t left_out = options.drop_remainder ? order.size() % options.workers : 0;
-  const Blocks blocks{.rows = order.size() - left_out, .workers = options.workers};
+  std::size_t kept = order.size();
+  if (options.multiple > 0) kept -= kept % options.multiple;
+  if (kept < options.workers) {
+    throw ConfigError(
+        fmt::format("sharding: {} of {} rows are a multiple of {}, too few for {} workers; use a "
+                    "smaller multiple",
+                    kept, order.size(), options.multiple, options.workers));
+  }
+  if (options.drop_remainder) kept -= kept % options.workers;
+  const Blocks blocks{.rows = kept, .workers = options.workers};
   Shards shards(options.workers);
   for (std::uint32_t w = 0; w < options.workers; ++w) {
     const auto block = order.subspan(blocks.begin(w), blocks.begin(w + 1) - blocks.begin(w));
@@ -161,6 +169,7 @@ std::size_t Blocks::begin(std::uint32_t worker) const {
 
 std::vector<std::vector<std::uint32_t>> shard_rows(std::span<const std::uint32_t> labels,
                                                    const ShardOptions& options) {
+  if (options.rows > 0) labels = labels.first(std::min<std::size_t>(options.rows, labels.size()));
   check(labels.size(), options);
   if (options.sharding == Sharding::kDirichlet) return dirichlet(labels, options);
   if (options.sharding == Sharding::kHomogeneous) return homogeneous(labels.size(), options);

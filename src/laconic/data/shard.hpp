@@ -29,14 +29,18 @@ struct ShardOptions {
   // are equal (methods/3pc, section 5.1). Otherwise block sizes differ by at most one, the longer
   // ones first.
   bool drop_remainder = false;
+  // Those three kinds: only the first `rows` rows of the data set (0: all), and of these, after the
+  // shuffle, as many as are a multiple of `multiple` (0: all).
+  std::uint32_t rows = 0;
+  std::uint32_t multiple = 0;
   double alpha = 1;  // of kDirichlet, > 0: small means that a worker sees few labels
   double level = 1;  // of kHomogeneous, in [0, 1]: 1 means that all workers are alike
 };
 
 // Element w: the rows of worker w, increasing except with kShuffled and kByLabel. Except with
-// kHomogeneous no row is in two shards, and all rows are in one unless drop_remainder says
-// otherwise. labels: one class per row (Examples::label_ids). ConfigError if a worker would get no
-// row or an option is out of range.
+// kHomogeneous no row is in two shards, and all rows are in one unless drop_remainder, rows or
+// multiple say otherwise. labels: one class per row (Examples::label_ids). ConfigError if a worker
+// would get no row or an option is out of range.
 [[nodiscard]] std::vector<std::vector<std::uint32_t>> shard_rows(
     std::span<const std::uint32_t> labels, const ShardOptions& options);
 

@@ -21,16 +21,30 @@ const ParamCard kDropRemainder = {
     .type = ParamType::kFlag,
     .default_text = "false",
     .help = "whether rows that do not divide evenly among the workers are left out"};
+const ParamCard kRows = {.key = "rows",
+                         .type = ParamType::kInteger,
+                         .default_text = "0",
+                         .help = "use the first so many rows of the data only; 0: all",
+                         .min = 0,
+                         .max = 2147483647};
+const ParamCard kMultiple = {.key = "multiple",
+                             .type = ParamType::kInteger,
+                             .default_text = "0",
+                             .help =
+                                 "leave rows out until their number is a multiple of this, such "
+                                 "as an even number of batches of all workers; 0: keep all",
+                             .min = 0,
+                             .max = 2147483647};
 
 const Card kContiguous = {.kind = "shard",
                           .name = "contiguous",
                           .summary = "the rows in file order, cut into one block per worker",
-                          .params = {kDropRemainder},
+                          .params = {kDropRemainder, kRows, kMultiple},
                           .promises = "near-equal shards; every row in at most one"};
 const Card kShuffled = {.kind = "shard",
                         .name = "shuffled",
                         .summary = "a random permutation of the rows, cut into blocks",
-                        .params = {kDropRemainder},
+                        .params = {kDropRemainder, kRows, kMultiple},
                         .promises = "near-equal shards; every row in at most one"};
 const Card kDirichlet = {
     .kind = "shard",
@@ -48,7 +62,7 @@ const Card kDirichlet = {
 const Card kByLabel = {.kind = "shard",
                        .name = "by-label",
                        .summary = "the rows sorted by label, cut into one block per worker",
-                       .params = {kDropRemainder},
+                       .params = {kDropRemainder, kRows, kMultiple},
                        .promises = "near-equal shards of few labels; every row in at most one"};
 const Card kHomogeneous = {
     .kind = "shard",

@@ -17,16 +17,17 @@
 namespace laconic::experiment {
 namespace {
 
-constexpr std::array kMethodKeys = {"name",   "aggregator", "optimizer", "schedule",
-                                    "order",  "adversary",  "estimator", "link",
-                                    "step",   "batch",      "workers",   "rounds",
-                                    "epochs", "until",      "budget",    "allow_divergence"};
+constexpr std::array kMethodKeys = {
+    "name",  "aggregator", "optimizer",       "schedule", "order",   "adversary", "estimator",
+    "link",  "step",       "batch",           "unit",     "workers", "rounds",    "epochs",
+    "until", "budget",     "allow_divergence"};
 constexpr std::array kSharedKeys = {
-    "name",       "seed",         "repeats",         "precision", "problem",   "data",
-    "shard",      "record_every", "record_gradient", "network",   "method",    "sweep",
-    "aggregator", "optimizer",    "schedule",        "order",     "adversary", "estimator",
-    "link",       "step",         "batch",           "workers",   "rounds",    "epochs",
-    "until",      "budget",       "allow_divergence"};
+    "name",     "seed",   "repeats",      "precision",       "problem",
+    "data",     "shard",  "record_every", "record_gradient", "record_excess",
+    "network",  "method", "sweep",        "aggregator",      "optimizer",
+    "schedule", "order",  "adversary",    "estimator",       "link",
+    "step",     "batch",  "unit",         "workers",         "rounds",
+    "epochs",   "until",  "budget",       "allow_divergence"};
 constexpr std::array kNetworkKeys = {"bandwidth", "latency"};
 
 constexpr std::int64_t kMaxRounds = 1'000'000'000;
@@ -138,8 +139,9 @@ class ConfigReader {
     read_text(root, "", "problem", config_.problem);
     read_text(root, "", "data", config_.data);
     read_text(root, "", "shard", config_.shard);
-    read_count(root, "", "record_every", {1, kMaxRounds}, config_.record_every);
+    read_record_every(root);
     read_flag(root, "", "record_gradient", config_.record_gradient);
+    read_flag(root, "", "record_excess", config_.record_excess);
     sweeping_ = root.contains("sweep");
     read_network(root);
     read_sweep(root);
@@ -274,6 +276,21 @@ class ConfigReader {
       return;
     }
     config_.precision = *text == "float" ? Precision::kFloat : Precision::kDouble;
+  }
+
+  void read_record_every(const toml::table& root) {
+    const toml::node* node = root.get("record_every");
+    if (node == nullptr || !node->is_string()) {
+      read_count(root, "", "record_every", {1, kMaxRounds}, config_.record_every);
+      return;
+    }
+    const std::string& text = node->as_string()->get();
+    config_.record_each_epoch = text == "epoch";
+    if (!config_.record_each_epoch) {
+      error("record_every",
+            fmt::format("record_every = '{}' is neither a number of rounds nor 'epoch'",
+                        shown(text)));
+    }
   }
 
   void read_network(const toml::table& root) {
@@ -449,6 +466,7 @@ class ConfigReader {
     read_text(table, prefix, "link", settings.link);
     read_step(table, prefix, settings.step);
     read_batch(table, prefix, settings.batch);
+    read_count(table, prefix, "unit", {1, kMaxBatch}, settings.unit);
     read_count(table, prefix, "workers", {1, kMaxWorkers}, settings.workers);
     read_count(table, prefix, "rounds", {1, kMaxRounds}, settings.rounds);
     read_count(table, prefix, "epochs", {1, kMaxRounds}, settings.epochs);

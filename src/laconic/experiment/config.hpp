@@ -77,6 +77,7 @@ struct MethodSettings {
   std::optional<std::string> link = {};
   std::optional<StepSize> step = {};
   std::optional<Batch> batch = {};
+  std::optional<std::uint32_t> unit = {};
   std::optional<std::uint32_t> workers = {};
   std::optional<std::uint32_t> rounds = {};
   std::optional<std::uint32_t> epochs = {};
@@ -97,7 +98,9 @@ struct Config {
   std::optional<std::string> data = {};
   std::string shard = "contiguous";
   std::optional<std::uint32_t> record_every = {};
+  bool record_each_epoch = false;  // record_every = "epoch"
   bool record_gradient = true;
+  bool record_excess = false;
   std::optional<Network> network = {};
   std::optional<Sweep> sweep = {};
   MethodSettings shared = {};

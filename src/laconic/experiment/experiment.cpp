@@ -15,6 +15,7 @@
 #include "laconic/base/error.hpp"
 #include "laconic/data/load.hpp"
 #include "laconic/data/shard.hpp"
+#include "laconic/experiment/batches.hpp"
 #include "laconic/experiment/method_theory.hpp"
 
 namespace laconic::experiment {
@@ -36,13 +37,15 @@ data::ShardOptions shard_options(const Spec& shard, std::uint32_t workers, std::
                        : shard.name == "by-label" ? data::Sharding::kByLabel
                                                   : data::Sharding::kContiguous;
     options.drop_remainder = args.flag("drop_remainder");
+    options.rows = static_cast<std::uint32_t>(args.integer("rows"));
+    options.multiple = static_cast<std::uint32_t>(args.integer("multiple"));
   }
   return options;
 }
 
-std::uint64_t batches_per_epoch(const Batch& batch, std::uint32_t units) {
+std::uint32_t batches_per_epoch(const Batch& batch, std::uint32_t units) {
   if (batch.kind != Batch::Kind::kSize) return 1;
-  return (std::uint64_t{units} + batch.size - 1) / batch.size;
+  return units / batch.size + (units % batch.size == 0 ? 0 : 1);
 }
 
 // What an aggregator says about the model's tensors: K of more than d coordinates, and the like.
@@ -114,6 +117,8 @@ void Experiment::check_methods() const {
       static_cast<void>(rounds_of(method, *problem));
       static_cast<void>(base_step(method, *problem, plan_.seed));
       static_cast<void>(minimum_for(method, *problem));
+      static_cast<void>(minimum_for(plan_, *problem));
+      check_batches(method, *problem);
     } catch (const ConfigError& e) {
       problems.insert(e.what());
     }
@@ -129,11 +134,8 @@ void Experiment::check_methods() const {
 template <Real T>
 std::uint32_t rounds_of(const MethodPlan& method, const Problem<T>& problem) {
   if (method.rounds) return *method.rounds;
-  std::uint64_t longest = 1;
-  for (std::uint32_t w = 0; w < problem.workers(); ++w) {
-    longest = std::max(longest, batches_per_epoch(method.batch, problem.units(w)));
-  }
-  const std::uint64_t rounds = longest * method.epochs.value_or(0);
+  const std::uint64_t rounds =
+      std::uint64_t{rounds_per_epoch(method, problem)} * method.epochs.value_or(0);
   if (rounds > std::numeric_limits<std::int32_t>::max()) {
     throw ConfigError(fmt::format("epochs = {} are {} rounds; the limit is {}",
                                   method.epochs.value_or(0), rounds,
@@ -143,9 +145,18 @@ std::uint32_t rounds_of(const MethodPlan& method, const Problem<T>& problem) {
 }
 
 template <Real T>
+std::uint32_t rounds_per_epoch(const MethodPlan& method, const Problem<T>& problem) {
+  std::uint32_t longest = 1;
+  for (std::uint32_t w = 0; w < problem.workers(); ++w) {
+    longest = std::max(longest, batches_per_epoch(method.batch, problem.units(w)));
+  }
+  return longest;
+}
+
+template <Real T>
 std::optional<double> minimum_for(const MethodPlan& method, const Problem<T>& problem) {
   if (!method.until || method.until->quantity != Until::Quantity::kLossGap) return std::nullopt;
-  const auto& f_star = problem.constants().f_star;
+  const std::optional<double> f_star = problem.minimum();
   if (!f_star) {
     throw ConfigError(fmt::format(
         "method '{}': until = '{}' needs the minimum f*, which is not known for this problem ({}); "
@@ -156,13 +167,29 @@ std::optional<double> minimum_for(const MethodPlan& method, const Problem<T>& pr
 }
 
 template <Real T>
-double epochs_after(const Batch& batch, const Problem<T>& problem, std::uint32_t rounds) {
+std::optional<double> minimum_for(const Plan& plan, const Problem<T>& problem) {
+  if (!plan.record_excess) return std::nullopt;
+  const std::optional<double> f_star = problem.minimum();
+  if (!f_star) {
+    throw ConfigError(fmt::format(
+        "record_excess needs the minimum f*, which is not known for this problem ({}); remove it, "
+        "or use a problem that knows its minimum, such as logistic:l2=1e-3",
+        problem.description()));
+  }
+  return f_star;
+}
+
+template <Real T>
+double epochs_after(const MethodPlan& method, const Problem<T>& problem, std::uint32_t rounds) {
+  const Batch& batch = method.batch;
+  const std::uint32_t longest = rounds_per_epoch(method, problem);
   std::uint64_t visited = 0;
   std::uint64_t all = 0;
   for (std::uint32_t w = 0; w < problem.workers(); ++w) {
     const std::uint64_t units = problem.units(w);
     if (units == 0) continue;
-    const std::uint64_t per_epoch = batches_per_epoch(batch, problem.units(w));
+    const std::uint64_t per_epoch =
+        visits_in_step(method) ? longest : batches_per_epoch(batch, problem.units(w));
     const std::uint64_t size = batch.kind == Batch::Kind::kSize ? batch.size : units;
     visited += rounds / per_epoch * units + std::min(units, rounds % per_epoch * size);
     all += units;
@@ -175,8 +202,10 @@ double epochs_after(const Batch& batch, const Problem<T>& problem, std::uint32_t
   template std::shared_ptr<const Problem<T>> Experiment::problem<T>(std::uint32_t, std::uint64_t) \
       const;                                                                                      \
   template std::uint32_t rounds_of<T>(const MethodPlan&, const Problem<T>&);                      \
+  template std::uint32_t rounds_per_epoch<T>(const MethodPlan&, const Problem<T>&);               \
   template std::optional<double> minimum_for<T>(const MethodPlan&, const Problem<T>&);            \
-  template double epochs_after<T>(const Batch&, const Problem<T>&, std::uint32_t);
+  template std::optional<double> minimum_for<T>(const Plan&, const Problem<T>&);                  \
+  template double epochs_after<T>(const MethodPlan&, const Problem<T>&, std::uint32_t);
 LACONIC_INSTANTIATE(float)
 LACONIC_INSTANTIATE(double)
 #undef LACONIC_INSTANTIATE

@@ -60,14 +60,20 @@ class Experiment {
 // How many rounds the method takes at most.
 template <Real T>
 [[nodiscard]] std::uint32_t rounds_of(const MethodPlan& method, const Problem<T>& problem);
+// Rounds of a pass over the longest shard; 1 where a round takes whole shards.
+template <Real T>
+[[nodiscard]] std::uint32_t rounds_per_epoch(const MethodPlan& method, const Problem<T>& problem);
 // f*, if the method's target needs it. ConfigError when it does and the problem does not know it.
 template <Real T>
 [[nodiscard]] std::optional<double> minimum_for(const MethodPlan& method,
                                                 const Problem<T>& problem);
+// f*, if the plan wants f - f* recorded. ConfigError when it does and the problem does not know it.
+template <Real T>
+[[nodiscard]] std::optional<double> minimum_for(const Plan& plan, const Problem<T>& problem);
 // Passes over the data after `rounds` rounds: examples visited by all workers over all examples.
 // For problems without examples the number of rounds.
 template <Real T>
-[[nodiscard]] double epochs_after(const Batch& batch, const Problem<T>& problem,
+[[nodiscard]] double epochs_after(const MethodPlan& method, const Problem<T>& problem,
                                   std::uint32_t rounds);
 
 }  // namespace laconic::experiment

@@ -14,6 +14,7 @@ namespace laconic::experiment {
 // number is recorded as null.
 struct Metrics {
   std::optional<double> loss = {};            // f(x)
+  std::optional<double> excess = {};          // f(x) - f*, where it was asked for
   std::optional<double> grad_norm2 = {};      // |grad f(x)|^2
   std::optional<double> train_accuracy = {};  // share of correct answers, in [0, 1]
   std::optional<double> test_accuracy = {};
@@ -41,6 +42,7 @@ struct TrafficPerWorker {
 struct Seconds {
   double gradient = 0;
   double aggregate = 0;
+  double order = 0;  // exchanging what orders learn; that they look at gradients is in `gradient`
   double other = 0;
   double gradient_per_worker = 0;
 };
@@ -67,6 +69,13 @@ struct ChannelRecord {
   std::optional<double> run_lambda = {};        // since round 0
 };
 
+// Of an order that observes gradients. Apart from the exchange of gradients.
+struct OrderRecord {
+  double uplink_bytes = 0;  // per worker, since round 0, frame headers included
+  double downlink_bytes = 0;
+  double largest_sum = 0;  // S of the epoch: largest |h|_inf of any balancing sum
+};
+
 struct Record {
   std::size_t method = 0;  // index in the plan
   std::uint32_t repeat = 0;
@@ -86,17 +95,23 @@ struct Record {
   std::optional<ChannelRecord> channel = {};  // of methods over an analog channel
   std::uint64_t lost_frames = 0;              // by the link, since round 0, on all ranks
   std::uint64_t resent_frames = 0;            // likewise
-  double step_size = 0;                       // of the round just made; in round 0 of the first one
-  std::optional<Stopped> stopped = {};        // of the last record of a run that is done
-  Seconds seconds = {};                       // since round 0
+  std::optional<OrderRecord> order = {};
+  double step_size = 0;                 // of the round just made; in round 0 of the first one
+  std::optional<Stopped> stopped = {};  // of the last record of a run that is done
+  Seconds seconds = {};                 // since round 0
 };
 
 struct Divergence {
+  struct Unit {
+    std::uint32_t epoch = 0;
+    std::uint32_t position = 0;  // in the worker's order of this epoch
+  };
   std::size_t method = 0;
   std::uint32_t repeat = 0;
   std::uint32_t worker = 0;
   std::string tensor = {};
   std::uint32_t round = 0;
+  std::optional<Unit> unit = {};  // where the gradient of a single unit was looked at
 };
 
 struct Progress {

@@ -12,6 +12,7 @@
 #include "laconic/base/assert.hpp"
 #include "laconic/experiment/catalog.hpp"
 #include "laconic/optim/optimizer.hpp"
+#include "laconic/order/order_policy.hpp"
 #include "laconic/problem/problem.hpp"
 
 namespace laconic::experiment {
@@ -94,6 +95,7 @@ class Validator {
                                                        std::string_view kind) {
     if (kind == "optimizer") return optimizer_problems(canonical);
     if (kind == "schedule") return schedule_problems(canonical);
+    if (kind == "order") return order_problems(canonical);
     return {};
   }
 
@@ -146,6 +148,12 @@ class Validator {
       error("data",
             fmt::format("problem '{}' makes its own data; remove this line", problem_name_));
     }
+    if (!traits_->needs_dataset && config_.record_each_epoch) {
+      error("record_every",
+            fmt::format("problem '{}' has no examples, so there are no epochs; use a number of "
+                        "rounds",
+                        problem_name_));
+    }
     if (!traits_->needs_dataset && config_.given("shard")) {
       warn("shard", fmt::format("problem '{}' has no examples to distribute; shard is ignored",
                                 problem_name_));
@@ -189,7 +197,7 @@ class Validator {
     const auto optimizer =
         method_spec(i, "optimizer", &MethodSettings::optimizer, kDefaultOptimizer);
     method_spec(i, "schedule", &MethodSettings::schedule, kDefaultSchedule);
-    method_spec(i, "order", &MethodSettings::order, kDefaultOrder);
+    const auto order = method_spec(i, "order", &MethodSettings::order, kDefaultOrder);
     const auto& adversary_text = pick(method, shared, &MethodSettings::adversary);
     if (adversary_text && *adversary_text != kNoAdversary) check_adversary(i);
     if (!given(i, "step")) {
@@ -198,7 +206,8 @@ class Validator {
     if (!given(i, "rounds") && !given(i, "epochs")) {
       error(path_of(i, "rounds"), "rounds is missing (or epochs); one of them says when to stop");
     }
-    check_batch(i);
+    check_batch(i, order && order_observes(*order));
+    check_unit(i);
     check_estimator(i);
     if (aggregator) {
       const auto& workers = pick(method, shared, &MethodSettings::workers);
@@ -262,11 +271,13 @@ class Validator {
     }
   }
 
-  void check_batch(std::size_t i) {
+  void check_batch(std::size_t i, bool observes) {
     const Batch batch = pick(*method_, *shared_, &MethodSettings::batch).value_or(kDefaultBatch);
     const bool ordered = batch.kind == Batch::Kind::kSize;
-    any_ordered_ = any_ordered_ || ordered;
-    if (!ordered && method_->order) {
+    any_ordered_ = any_ordered_ || ordered || observes;
+    if (observes) {
+      check_observed(i, batch);
+    } else if (!ordered && method_->order) {
       warn(path_of(i, "order"),
            fmt::format("batch = '{}' visits no single examples; order is ignored", text_of(batch)));
     }
@@ -287,6 +298,41 @@ class Validator {
       error(path_of(i, "epochs"),
             fmt::format("problem '{}' has no examples, so there are no epochs; use rounds",
                         problem_name_));
+    }
+  }
+
+  // An order that looks at the gradients of single units.
+  void check_observed(std::size_t i, const Batch& batch) {
+    const std::string order = *pick(*method_, *shared_, &MethodSettings::order);
+    if (batch.kind != Batch::Kind::kSize) {
+      error(path_of(i, "order"),
+            fmt::format("order '{}' needs the gradients of single examples, which batch = '{}' "
+                        "does not visit; use a number of examples such as batch = 16, or order = "
+                        "'reshuffle'",
+                        order, text_of(batch)));
+    } else if (traits_ && traits_->needs_dataset && !traits_->unit_gradients) {
+      error(path_of(i, "order"),
+            fmt::format("order '{}' needs the gradients of single examples, which problem '{}' "
+                        "does not give; use order = 'reshuffle'",
+                        order, problem_name_));
+    }
+  }
+
+  void check_unit(std::size_t i) {
+    const auto& unit = pick(*method_, *shared_, &MethodSettings::unit);
+    if (!unit) return;
+    const Batch batch = pick(*method_, *shared_, &MethodSettings::batch).value_or(kDefaultBatch);
+    if (batch.kind != Batch::Kind::kSize) {
+      if (method_->unit) {
+        warn(
+            path_of(i, "unit"),
+            fmt::format("batch = '{}' visits no single examples; unit is ignored", text_of(batch)));
+      }
+    } else if (batch.size % *unit != 0) {
+      error(path_of(i, "unit"),
+            fmt::format("unit = {} does not divide batch = {}; a batch is made of whole units, use "
+                        "batch = {}",
+                        *unit, batch.size, (batch.size / *unit + 1) * *unit));
     }
   }
 
@@ -463,6 +509,7 @@ MethodPlan plan_method(const MethodSettings& own, const MethodSettings& shared) 
   if (link && *link != kNoLink) method.link = canonical_spec(*link, "link");
   method.step = *pick(own, shared, &MethodSettings::step);
   method.batch = pick(own, shared, &MethodSettings::batch).value_or(kDefaultBatch);
+  method.unit = pick(own, shared, &MethodSettings::unit).value_or(1);
   method.workers = *pick(own, shared, &MethodSettings::workers);
   const MethodSettings& length = own.rounds || own.epochs ? own : shared;
   method.rounds = length.rounds;
@@ -489,7 +536,9 @@ Plan make_plan(const Config& config) {
   if (config.data) plan.data = canonical_spec(*config.data, "data");
   plan.shard = canonical_spec(config.shard, "shard");
   plan.record_every = config.record_every;
+  plan.record_each_epoch = config.record_each_epoch;
   plan.record_gradient = config.record_gradient;
+  plan.record_excess = config.record_excess;
   plan.network = config.network;
   if (config.sweep) {
     plan.sweep = plan_sweep(config);
@@ -541,6 +590,9 @@ std::string spec_text(const MethodPlan& method) {
   if (method.link) out += " | " + print(*method.link);
   out += fmt::format(" | step={} | batch={} | workers={}", text_of(method.step),
                      text_of(method.batch), method.workers);
+  if (method.batch.kind == Batch::Kind::kSize && method.unit > 1) {
+    out += fmt::format(" | unit={}", method.unit);
+  }
   out += method.rounds ? fmt::format(" | rounds={}", *method.rounds)
                        : fmt::format(" | epochs={}", method.epochs.value_or(0));
   if (method.until) out += fmt::format(" | until={}", text_of(*method.until));

@@ -26,6 +26,7 @@ struct MethodPlan {
   std::optional<Spec> link = {};       // absent: frames arrive as they were sent
   StepSize step = {};
   Batch batch = {};
+  std::uint32_t unit = 1;  // examples that the order moves together; divides the batch
   std::uint32_t workers = 1;
   std::optional<std::uint32_t> rounds = {};  // exactly one of these two
   std::optional<std::uint32_t> epochs = {};
@@ -44,7 +45,9 @@ struct Plan {
   std::optional<Spec> data = {};
   Spec shard = {};
   std::optional<std::uint32_t> record_every = {};
+  bool record_each_epoch = false;  // then there is no record_every
   bool record_gradient = true;
+  bool record_excess = false;  // f - f*, of a problem whose minimum is known
   std::optional<Network> network = {};
   // With a sweep: the first cell of every method, until its best cells are known.
   std::vector<MethodPlan> methods = {};

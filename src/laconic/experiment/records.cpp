@@ -28,6 +28,7 @@ using json::status_name;
 Json seconds_json(const Seconds& seconds) {
   return {{"gradient", number(seconds.gradient)},
           {"aggregate", number(seconds.aggregate)},
+          {"order", number(seconds.order)},
           {"other", number(seconds.other)},
           {"gradient_per_worker", number(seconds.gradient_per_worker)}};
 }
@@ -61,6 +62,7 @@ Json settings_json(const MethodPlan& method) {
                                                             : Json(text_of(method.step));
   out["batch"] = method.batch.kind == Batch::Kind::kSize ? Json(method.batch.size)
                                                          : Json(text_of(method.batch));
+  out["unit"] = method.unit;
   if (method.rounds) out["rounds"] = *method.rounds;
   if (method.epochs) out["epochs"] = *method.epochs;
   out["until"] = method.until ? Json(text_of(*method.until)) : Json(nullptr);
@@ -94,8 +96,11 @@ Json config_json(const Plan& plan) {
           {"problem", print(plan.problem)},
           {"data", plan.data ? Json(print(*plan.data)) : Json(nullptr)},
           {"shard", print(plan.shard)},
-          {"record_every", plan.record_every ? Json(*plan.record_every) : Json(nullptr)},
+          {"record_every", plan.record_each_epoch ? Json("epoch")
+                           : plan.record_every    ? Json(*plan.record_every)
+                                                  : Json(nullptr)},
           {"record_gradient", plan.record_gradient},
+          {"record_excess", plan.record_excess},
           {"network", network_json(plan.network)},
           {"sweep", sweep_json(plan.sweep)},
           {"method", std::move(methods)}};
@@ -115,6 +120,16 @@ Json target_json(const MethodPlan& method, const MethodSummary& summary) {
   return {{"until", text_of(*method.until)},
           {"reached", summary.reached.value_or(false)},
           {"rounds", count(summary.mean_rounds)}};
+}
+
+Json order_json(const std::optional<OrderSummary>& order) {
+  if (!order) return nullptr;
+  return {{"uplink_bytes", count(order->uplink_bytes)},
+          {"downlink_bytes", count(order->downlink_bytes)},
+          {"memory",
+           {{"sum_numbers", order->memory.sum_numbers},
+            {"peak_cached_numbers", order->memory.peak_cached_numbers},
+            {"order_indices", order->memory.order_indices}}}};
 }
 
 Json method_json(const MethodPlan& method, const MethodSummary& summary) {
@@ -137,6 +152,7 @@ Json method_json(const MethodPlan& method, const MethodSummary& summary) {
           {"compression",
            {{"uplink", number(summary.uplink_compression)},
             {"downlink", number(summary.downlink_compression)}}},
+          {"order", order_json(summary.order)},
           {"refused_frames", summary.refused_frames},
           {"channel", summary.channel ? channel_summary_json(*summary.channel) : Json(nullptr)},
           {"predicted_network_seconds", number(summary.predicted_network_seconds)},
@@ -204,6 +220,11 @@ std::string record_json(const Plan& plan, const Record& record) {
     out["lost_frames"] = record.lost_frames;
     out["resent_frames"] = record.resent_frames;
   }
+  if (record.order) {
+    out["order"] = {{"uplink_bytes", count(record.order->uplink_bytes)},
+                    {"downlink_bytes", count(record.order->downlink_bytes)},
+                    {"largest_sum", number(record.order->largest_sum)}};
+  }
   out["step_size"] = number(record.step_size);
   if (record.stopped) out["stopped"] = stopped_name(*record.stopped);
   out["seconds"] = seconds_json(record.seconds);
@@ -212,14 +233,17 @@ std::string record_json(const Plan& plan, const Record& record) {
 
 std::string divergence_json(const Plan& plan, const Divergence& divergence) {
   const MethodPlan& method = plan.methods[divergence.method];
+  Json where = {
+      {"worker", divergence.worker}, {"tensor", divergence.tensor}, {"round", divergence.round}};
+  if (divergence.unit) {
+    where["epoch"] = divergence.unit->epoch;
+    where["position"] = divergence.unit->position;
+  }
   return dump({{"method", method.name},
                {"spec", spec_text(method)},
                {"repeat", divergence.repeat},
                {"round", divergence.round},
-               {"diverged",
-                {{"worker", divergence.worker},
-                 {"tensor", divergence.tensor},
-                 {"round", divergence.round}}}});
+               {"diverged", std::move(where)}});
 }
 
 std::string summary_json(const Plan& plan, const Summary& summary, const SweepOutcome* sweep) {

@@ -19,7 +19,7 @@ namespace laconic::experiment {
 
 class LineFile;
 
-inline constexpr int kRecordSchema = 2;
+inline constexpr int kRecordSchema = 3;
 
 // How the run was made; belongs to the first line only.
 struct RunFacts {

@@ -31,11 +31,13 @@ Json traffic(const TrafficPerWorker& traffic) {
 }
 
 Json metrics(const Metrics& metrics) {
-  return {{"loss", number(metrics.loss)},
-          {"grad_norm2", number(metrics.grad_norm2)},
-          {"train_accuracy", number(metrics.train_accuracy)},
-          {"test_accuracy", number(metrics.test_accuracy)},
-          {"model_mean", number(metrics.model_mean)}};
+  Json out = {{"loss", number(metrics.loss)},
+              {"grad_norm2", number(metrics.grad_norm2)},
+              {"train_accuracy", number(metrics.train_accuracy)},
+              {"test_accuracy", number(metrics.test_accuracy)},
+              {"model_mean", number(metrics.model_mean)}};
+  if (metrics.excess) out["excess"] = number(*metrics.excess);
+  return out;
 }
 
 std::string_view status_name(Status status) {

@@ -42,6 +42,7 @@ class Collected {
   void add(const TrainingResult& result) {
     results_.push_back(result);
     loss_.add(result.last.metrics.loss);
+    excess_.add(result.last.metrics.excess);
     grad_norm2_.add(result.last.metrics.grad_norm2);
     train_accuracy_.add(result.last.metrics.train_accuracy);
     test_accuracy_.add(result.last.metrics.test_accuracy);
@@ -59,6 +60,7 @@ class Collected {
     }
     const auto count = static_cast<std::uint32_t>(results_.size());
     out.final = {.loss = loss_.value(count),
+                 .excess = excess_.value(count),
                  .grad_norm2 = grad_norm2_.value(count),
                  .train_accuracy = train_accuracy_.value(count),
                  .test_accuracy = test_accuracy_.value(count),
@@ -110,8 +112,15 @@ class Collected {
       out.channel->largest_energy += share * channel->largest_energy;
       out.channel->lambda += share * channel->run_lambda.value_or(0);
     }
+    if (result.last.order) {
+      if (!out.order) out.order.emplace();
+      out.order->uplink_bytes += share * result.last.order->uplink_bytes;
+      out.order->downlink_bytes += share * result.last.order->downlink_bytes;
+      out.order->memory = result.order_memory;
+    }
     out.seconds.gradient += share * result.last.seconds.gradient;
     out.seconds.aggregate += share * result.last.seconds.aggregate;
+    out.seconds.order += share * result.last.seconds.order;
     out.seconds.other += share * result.last.seconds.other;
     out.seconds.gradient_per_worker += share * result.last.seconds.gradient_per_worker;
   }
@@ -159,6 +168,7 @@ class Collected {
   std::optional<std::pair<std::uint32_t, std::uint32_t>> last_ = {};  // repeat and round
   std::vector<TrainingResult> results_ = {};
   Mean loss_ = {};
+  Mean excess_ = {};
   Mean grad_norm2_ = {};
   Mean model_mean_ = {};
   Mean train_accuracy_ = {};

@@ -31,6 +31,13 @@ struct ChannelSummary {
   double lambda = 0;
 };
 
+// Of an order that observes gradients; means over the repeats, per worker.
+struct OrderSummary {
+  double uplink_bytes = 0;
+  double downlink_bytes = 0;
+  OrderMemory memory = {};  // of rank 0
+};
+
 // Means over the repeats.
 struct MethodSummary {
   std::string name = {};
@@ -46,6 +53,7 @@ struct MethodSummary {
   std::optional<double> downlink_compression = {};
   std::uint64_t refused_frames = 0;            // the sum over the repeats
   std::optional<ChannelSummary> channel = {};  // of methods over an analog channel
+  std::optional<OrderSummary> order = {};
   Seconds seconds = {};
   std::optional<double> predicted_network_seconds = {};  // absent without [network]
   std::optional<double> dense_network_seconds = {};      // see DenseRounds

@@ -10,6 +10,7 @@
 #include "laconic/base/assert.hpp"
 #include "laconic/base/error.hpp"
 #include "laconic/comm/transports.hpp"
+#include "laconic/experiment/batches.hpp"
 #include "laconic/experiment/method_theory.hpp"
 
 namespace laconic::experiment {
@@ -179,6 +180,7 @@ void check_cells_of(const Experiment& experiment) {
       static_cast<void>(rounds_of(method, *problem));
       static_cast<void>(base_step(method, *problem, plan.seed));
       static_cast<void>(minimum_for(method, *problem));
+      check_batches(method, *problem);
     } catch (const ConfigError& e) {
       problems.insert(e.what());
     }

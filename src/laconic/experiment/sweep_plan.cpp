@@ -38,6 +38,7 @@ MethodSettings completed(MethodSettings own, const MethodSettings& shared) {
   fill(own, shared, "batch", &MethodSettings::batch);
   fill(own, shared, "until", &MethodSettings::until);
   fill(own, shared, "budget", &MethodSettings::budget);
+  fill(own, shared, "unit", &MethodSettings::unit);
   fill(own, shared, "workers", &MethodSettings::workers);
   fill(own, shared, "allow_divergence", &MethodSettings::allow_divergence);
   if (!own.rounds && !own.epochs) {

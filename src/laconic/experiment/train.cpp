@@ -13,11 +13,11 @@
 #include "laconic/aggregate/aggregator.hpp"
 #include "laconic/base/error.hpp"
 #include "laconic/channel/link.hpp"
+#include "laconic/experiment/batches.hpp"
 #include "laconic/experiment/estimator.hpp"
 #include "laconic/experiment/method_theory.hpp"
 #include "laconic/kernels/kernels.hpp"
 #include "laconic/optim/optimizer.hpp"
-#include "laconic/order/order_policy.hpp"
 #include "laconic/tensor/workspace.hpp"
 #include "laconic/wire/wire.hpp"
 
@@ -28,6 +28,8 @@ namespace {
 constexpr std::uint32_t kMeasurePhase = 1U << 20;
 constexpr std::uint32_t kGradientPhase = kMeasurePhase + 1;
 constexpr std::uint32_t kOraclePhase = kMeasurePhase + 2;
+
+constexpr std::uint32_t kOrderPhase = kMeasurePhase + 8;  // and the seven behind it
 
 constexpr std::uint32_t kTargetPhase = kMeasurePhase + 3;
 constexpr std::uint32_t kBudgetPhase = kMeasurePhase + 4;
@@ -73,6 +75,8 @@ struct Totals {
   std::uint64_t agreeing_votes = 0;
   std::uint64_t lost_frames = 0;
   std::uint64_t resent_frames = 0;
+  std::uint64_t order_uplink_bytes = 0;
+  std::uint64_t order_downlink_bytes = 0;
   Totals& operator+=(const Totals& other) {
     uplink += other.uplink;
     downlink += other.downlink;
@@ -83,6 +87,8 @@ struct Totals {
     agreeing_votes += other.agreeing_votes;
     lost_frames += other.lost_frames;
     resent_frames += other.resent_frames;
+    order_uplink_bytes += other.order_uplink_bytes;
+    order_downlink_bytes += other.order_downlink_bytes;
     return *this;
   }
 };
@@ -158,7 +164,8 @@ void write(wire::WireWriter& out, const Totals& t) {
   for (const std::uint64_t value :
        {t.uplink.payload_bits, t.uplink.wire_bits, t.uplink.frame_bytes, t.downlink.payload_bits,
         t.downlink.wire_bits, t.downlink.frame_bytes, t.evaluations, t.refused_frames,
-        t.clamped_messages, t.votes, t.agreeing_votes, t.lost_frames, t.resent_frames}) {
+        t.clamped_messages, t.votes, t.agreeing_votes, t.lost_frames, t.resent_frames,
+        t.order_uplink_bytes, t.order_downlink_bytes}) {
     out.u64(value);
   }
 }
@@ -169,7 +176,7 @@ Totals read_totals(wire::WireReader& in) {
        {&t.uplink.payload_bits, &t.uplink.wire_bits, &t.uplink.frame_bytes,
         &t.downlink.payload_bits, &t.downlink.wire_bits, &t.downlink.frame_bytes, &t.evaluations,
         &t.refused_frames, &t.clamped_messages, &t.votes, &t.agreeing_votes, &t.lost_frames,
-        &t.resent_frames}) {
+        &t.resent_frames, &t.order_uplink_bytes, &t.order_downlink_bytes}) {
     *value = in.u64();
   }
   return t;
@@ -200,8 +207,10 @@ class Training {
         mine_(workers_of_rank(method_.workers, comm.rank(), comm.size())),
         problem_(experiment.problem<T>(method_.workers, seed_)),
         rounds_(rounds_of(method_, *problem_)),
+        epoch_(rounds_per_epoch(method_, *problem_)),
         base_step_(base_step(method_, *problem_, seed_)),
         minimum_(minimum_for(method_, *problem_)),
+        excess_above_(minimum_for(plan_, *problem_)),
         exact_target_(method_.until && method_.batch.kind == Batch::Kind::kFull &&
                       !method_.estimator) {
     const Layout& layout = problem_->layout();
@@ -232,7 +241,14 @@ class Training {
     for (std::uint32_t i = 0; i < mine_.size(); ++i) {
       views_.push_back({mine_.begin + i, gradients_[i]});
       rows_.push_back(gradients_[i].data());
-      if (method_.batch.kind == Batch::Kind::kSize) add_cursor(mine_.begin + i);
+    }
+    if (method_.batch.kind == Batch::Kind::kSize) {
+      batches_ = make_batches(method_, *problem_,
+                              {.mine = mine_,
+                               .seed = seed_,
+                               .rank = comm.rank(),
+                               .ranks = comm.size(),
+                               .first_phase = kOrderPhase});
     }
   }
 
@@ -245,6 +261,7 @@ class Training {
       while (!stopped_ && status == Status::kDone) {
         const Round round = facts(made_);
         compute_gradients(round);
+        order(round);
         add_up(aggregate(round));
         ++aggregated_;
         if (at_target_) {
@@ -267,13 +284,6 @@ class Training {
   }
 
  private:
-  void add_cursor(std::uint32_t worker) {
-    const std::uint32_t units = problem_->units(worker);
-    const OrderSetup setup = {.units = units, .worker = worker, .seed = seed_};
-    cursors_.push_back(std::make_unique<BatchCursor>(orders().make(method_.order, setup), units,
-                                                     method_.batch.size));
-  }
-
   [[nodiscard]] double step_size(std::uint32_t t) const {
     return base_step_ * schedule_->factor(t, rounds_);
   }
@@ -312,11 +322,8 @@ class Training {
     const std::uint32_t worker = mine_.begin + i;
     if (page_) return page_->estimate(round.index, i, x_, gradients_[i], scratch_);
     switch (method_.batch.kind) {
-      case Batch::Kind::kSize: {
-        const auto units = cursors_[i]->next();
-        problem_->batch_gradient(worker, units, x_, gradients_[i], scratch_);
-        return units.size();
-      }
+      case Batch::Kind::kSize:
+        return batches_->gradient(i, x_, gradients_[i], scratch_);
       case Batch::Kind::kFull:
         problem_->full_gradient(worker, x_, gradients_[i], scratch_);
         break;
@@ -325,6 +332,13 @@ class Training {
         break;
     }
     return std::max(1U, problem_->units(worker));
+  }
+
+  // What the workers' orders exchange, before anything is done with the gradients.
+  void order(const Round& round) {
+    if (!batches_) return;
+    const Stopwatch watch(seconds_.order);
+    batches_->end_round(round.index, comm_);
   }
 
   const RoundReport& aggregate(const Round& round) {
@@ -429,7 +443,9 @@ class Training {
   [[nodiscard]] bool due() const {
     if (task_.ends_only && (!method_.until || exact_target_)) return made_ == rounds_;
     const std::uint32_t every =
-        plan_.record_every.value_or(std::max(std::uint32_t{1}, rounds_ / kDefaultRecords));
+        plan_.record_each_epoch && method_.batch.kind == Batch::Kind::kSize
+            ? epoch_
+            : plan_.record_every.value_or(std::max(std::uint32_t{1}, rounds_ / kDefaultRecords));
     return made_ == rounds_ || made_ % every == 0;
   }
 
@@ -439,7 +455,7 @@ class Training {
     next.method = task_.method;
     next.repeat = task_.repeat;
     next.round = made_;
-    next.epoch = epochs_after(method_.batch, *problem_, made_);
+    next.epoch = epochs_after(method_, *problem_, made_);
     next.step_size = step_size(made_ == 0 ? 0 : made_ - 1);
     measure(next);
     next.metrics.model_mean = kernels::sum<T>(x_) / static_cast<double>(x_.size());
@@ -452,6 +468,7 @@ class Training {
     end_where_due(next);
     next.seconds.gradient = seconds_.gradient;
     next.seconds.aggregate = seconds_.aggregate;
+    next.seconds.order = seconds_.order;
     next.seconds.other = seconds_.other;
     last_ = next;
     if (comm_.rank() == 0) observer_.recorded(last_);
@@ -481,9 +498,16 @@ class Training {
                                    .test = problem_->test_counts(worker, x_, scratch_),
                                    .link_bytes = link_bytes_[i]});
     }
+    const std::optional<OrderStats> order = batches_ ? batches_->stats() : std::nullopt;
+    if (order) {
+      totals_.order_uplink_bytes = order->uplink_bytes;
+      totals_.order_downlink_bytes = order->downlink_bytes;
+    }
     write(out, totals_);
     out.f64(seconds_.gradient);
+    out.f64(order ? order->largest_sum : 0);
     comm_.all_gather({made_, kMeasurePhase}, measured_bytes_, gathered_);
+    if (order) next.order.emplace();
     combine(next);
   }
 
@@ -495,6 +519,7 @@ class Training {
     Counts test;
     std::uint64_t busiest = 0;
     double gradient_seconds = 0;
+    double largest_sum = 0;
     for (std::uint32_t rank = 0; rank < comm_.size(); ++rank) {
       wire::WireReader in(gathered_.part(rank));
       const WorkerBlock block = workers_of_rank(method_.workers, rank, comm_.size());
@@ -509,8 +534,10 @@ class Training {
       }
       totals += read_totals(in);
       gradient_seconds += in.f64();
+      largest_sum = std::max(largest_sum, in.f64());
     }
     next.metrics.loss = loss / method_.workers;
+    if (excess_above_) next.metrics.excess = *next.metrics.loss - *excess_above_;
     next.metrics.train_accuracy = accuracy(train);
     next.metrics.test_accuracy = accuracy(test);
     next.uplink = per_worker(totals.uplink, method_.workers);
@@ -520,6 +547,12 @@ class Training {
       std::uint64_t units = 0;
       for (std::uint32_t w = 0; w < method_.workers; ++w) units += problem_->units(w);
       next.epoch = static_cast<double>(totals.evaluations) / static_cast<double>(units);
+    }
+    if (next.order) {
+      *next.order = {
+          .uplink_bytes = static_cast<double>(totals.order_uplink_bytes) / method_.workers,
+          .downlink_bytes = static_cast<double>(totals.order_downlink_bytes) / method_.workers,
+          .largest_sum = largest_sum};
     }
     next.refused_frames = totals.refused_frames;
     next.clamped_messages = totals.clamped_messages;
@@ -543,11 +576,16 @@ class Training {
 
   void report(const DivergedError& e) {
     if (comm_.rank() != 0) return;
-    observer_.diverged({.method = task_.method,
-                        .repeat = task_.repeat,
-                        .worker = e.place().worker,
-                        .tensor = e.place().tensor,
-                        .round = e.place().round});
+    Divergence divergence = {.method = task_.method,
+                             .repeat = task_.repeat,
+                             .worker = e.place().worker,
+                             .tensor = e.place().tensor,
+                             .round = e.place().round};
+    if (const auto* of_unit = dynamic_cast<const UnitDivergedError*>(&e)) {
+      divergence.round = made_;
+      divergence.unit = {.epoch = of_unit->unit().epoch, .position = of_unit->unit().position};
+    }
+    observer_.diverged(divergence);
   }
 
   [[nodiscard]] TrainingResult result(Status status) const {
@@ -559,7 +597,13 @@ class Training {
             .aggregated = aggregated_,
             .reached = reached,
             .dimension = x_.size(),
-            .load = load_};
+            .load = load_,
+            .order_memory = order_memory()};
+  }
+
+  [[nodiscard]] OrderMemory order_memory() const {
+    const std::optional<OrderStats> order = batches_ ? batches_->stats() : std::nullopt;
+    return order ? order->memory : OrderMemory{};
   }
 
   const Plan& plan_;
@@ -571,9 +615,11 @@ class Training {
   WorkerBlock mine_;
   std::shared_ptr<const Problem<T>> problem_;  // see Experiment::problem
   std::uint32_t rounds_;
+  std::uint32_t epoch_;  // in rounds
   double base_step_;
-  std::optional<double> minimum_;  // f*, where the target needs it
-  bool exact_target_ = false;      // the target is checked with the gradients of every round
+  std::optional<double> minimum_;       // f*, where the target needs it
+  std::optional<double> excess_above_;  // f*, where f - f* is recorded
+  bool exact_target_ = false;           // the target is checked with the gradients of every round
 
   std::unique_ptr<DigitalLink> link_ = {};  // null: a perfect one
   std::unique_ptr<Aggregator<T>> aggregator_ = {};
@@ -581,7 +627,7 @@ class Training {
   std::unique_ptr<Schedule> schedule_ = {};
   std::unique_ptr<Adversary<T>> adversary_ = {};  // null: all workers are honest
   std::optional<PageEstimator<T>> page_ = {};
-  std::vector<std::unique_ptr<BatchCursor>> cursors_ = {};
+  std::unique_ptr<Batches<T>> batches_ = {};  // null: gradients of whole shards
 
   std::uint32_t made_ = 0;
   std::uint32_t aggregated_ = 0;

@@ -9,6 +9,7 @@
 #include "laconic/experiment/experiment.hpp"
 #include "laconic/experiment/network.hpp"
 #include "laconic/experiment/observer.hpp"
+#include "laconic/order/order_policy.hpp"
 
 namespace laconic::experiment {
 
@@ -23,12 +24,13 @@ struct TrainingTask {
 
 struct TrainingResult {
   Status status = Status::kDone;
-  Record last = {};              // the last state that was measured
-  std::uint32_t rounds = 0;      // made
-  std::uint32_t aggregated = 0;  // rounds whose gradients were sent: one more at a target
-  bool reached = false;          // the last state meets the method's target
-  std::uint64_t dimension = 0;   // of the model
-  NetworkLoad load = {};         // of the busiest worker
+  Record last = {};               // the last state that was measured
+  std::uint32_t rounds = 0;       // made
+  std::uint32_t aggregated = 0;   // rounds whose gradients were sent: one more at a target
+  bool reached = false;           // the last state meets the method's target
+  std::uint64_t dimension = 0;    // of the model
+  NetworkLoad load = {};          // of the busiest worker
+  OrderMemory order_memory = {};  // of this rank
 };
 
 // Collective: every rank calls it with the same task and gets the same result. Observers hear of it

@@ -65,6 +65,33 @@ void force_simd_target(const std::string& name);
    * canonical order. Not finite when an x_i is not finite. */                                     \
   template <Real T>                                                                                \
   double residual(std::span<const T> x, std::span<const double> h, std::span<T> out);              \
+  /* Balancing of gradients (cd-grab.md 2): v_i = a_i - b_i, rounded to T; v may be a or b. */     \
+  template <Real T>                                                                                \
+  void subtract(std::span<const T> a, std::span<const T> b, std::span<T> v);                       \
+  /* sum v_i h_i in the canonical order; a product is formed in double and rounded to double */    \
+  template <Real T>                                                                                \
+  double wide_dot(std::span<const T> v, std::span<const double> h);                                \
+  /* h_i += v_i, or h_i -= v_i if negative, in double */                                           \
+  template <Real T>                                                                                \
+  void add_signed(bool negative, std::span<const T> v, std::span<double> h);                       \
+  /* subtract(a, b, v), then wide_dot(v, h), in one pass; v may be a or b */                       \
+  template <Real T>                                                                                \
+  double difference_dot(std::span<const T> a, std::span<const T> b, std::span<const double> h,     \
+                        std::span<T> v);                                                           \
+  /* add_signed(negative, previous, h), then difference_dot(a, b, h, v), in one pass; v may be a   \
+   * or b, not previous */                                                                         \
+  template <Real T>                                                                                \
+  double add_signed_difference_dot(bool negative, std::span<const T> previous,                     \
+                                   std::span<const T> a, std::span<const T> b,                     \
+                                   std::span<double> h, std::span<T> v);                           \
+  /* sum (g_i - mean_i) h_i in the canonical order, differences and products in double */          \
+  template <Real T>                                                                                \
+  double centred_dot(std::span<const T> g, std::span<const double> mean,                           \
+                     std::span<const double> h);                                                   \
+  /* h_i += g_i - mean_i, or -= if negative; sum_i += g_i; in double */                            \
+  template <Real T>                                                                                \
+  void centred_update(bool negative, std::span<const T> g, std::span<const double> mean,           \
+                      std::span<double> h, std::span<double> sum);                                 \
   /* max |x_i|; 0 for an empty span. Precondition: all finite. */                                  \
   template <Real T>                                                                                \
   T absmax(std::span<const T> x);                                                                  \
@@ -168,6 +195,16 @@ void majority_of_counts(std::span<const std::uint64_t> planes, std::uint32_t vot
 // check. Precondition: bits behind the last coordinate are 0.
 [[nodiscard]] bool counts_at_most(std::span<const std::uint64_t> planes, std::uint32_t voters,
                                   std::size_t bits);
+
+// wide_dot and add_signed for a vector that is 0 but for values at indices, in O(number of values).
+// Bit for bit what the dense forms give for finite numbers, as long as no h_i is -0. One scalar
+// implementation for all targets. Precondition: indices increase and lie below h.size() (checked).
+template <Real T>
+double sparse_wide_dot(std::span<const std::uint32_t> indices, std::span<const T> values,
+                       std::span<const double> h);
+template <Real T>
+void sparse_add_signed(bool negative, std::span<const std::uint32_t> indices,
+                       std::span<const T> values, std::span<double> h);
 
 // Words first, first + 1, ... of the stream: word(i) of rng::Stream, many at once.
 void random_words(const rng::Stream& stream, std::uint64_t first, std::span<std::uint32_t> out);

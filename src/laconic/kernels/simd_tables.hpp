@@ -35,6 +35,21 @@ struct ReduceTable {
 };
 
 template <Real T>
+struct BalanceTable {
+  void (*subtract)(const T* a, const T* b, T* v, std::size_t size) = nullptr;
+  double (*wide_dot)(const T* v, const double* h, std::size_t size) = nullptr;
+  void (*add_signed)(bool negative, const T* v, double* h, std::size_t size) = nullptr;
+  double (*difference_dot)(const T* a, const T* b, const double* h, T* v,
+                           std::size_t size) = nullptr;
+  double (*add_signed_difference_dot)(bool negative, const T* previous, const T* a, const T* b,
+                                      double* h, T* v, std::size_t size) = nullptr;
+  double (*centred_dot)(const T* g, const double* mean, const double* h,
+                        std::size_t size) = nullptr;
+  void (*centred_update)(bool negative, const T* g, const double* mean, double* h, double* sum,
+                         std::size_t size) = nullptr;
+};
+
+template <Real T>
 struct SignTable {
   void (*pack)(const T* x, std::size_t size, std::uint64_t* signs) = nullptr;
   void (*pack_with_mask)(const T* x, std::size_t size, std::uint64_t* signs,

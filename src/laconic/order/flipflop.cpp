@@ -17,25 +17,21 @@ const Card kCard{
         "every epoch is a permutation; epoch 2k+1 is epoch 2k reversed; any epoch may be asked "
         "for"};
 
-class FlipFlop final : public OrderPolicy {
+class FlipFlop final : public PlainOrder {
  public:
-  explicit FlipFlop(const OrderSetup& setup) : setup_(setup), order_(setup.units) {}
+  using PlainOrder::PlainOrder;
   std::span<const std::uint32_t> epoch(std::uint32_t e) override {
-    fill_shuffled(setup_, e - e % 2, order_);
-    if (e % 2 == 1) std::reverse(order_.begin(), order_.end());
-    return order_;
+    fill_shuffled(setup(), e - e % 2, order());
+    if (e % 2 == 1) std::reverse(order().begin(), order().end());
+    return order();
   }
-
- private:
-  OrderSetup setup_;
-  std::vector<std::uint32_t> order_;
 };
 
 }  // namespace
 
 Method<OrderPolicy, OrderSetup> flipflop() {
-  return {&kCard, [](const Args&, const OrderSetup& setup) -> std::unique_ptr<OrderPolicy> {
-            return std::make_unique<FlipFlop>(setup);
+  return {&kCard, [](const Args& args, const OrderSetup& setup) -> std::unique_ptr<OrderPolicy> {
+            return std::make_unique<FlipFlop>(args, setup);
           }};
 }
 

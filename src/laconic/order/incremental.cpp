@@ -11,20 +11,19 @@ const Card kCard{.kind = "order",
                  .paper = "baseline of CD-GraB, arXiv 2302.00845",
                  .promises = "every epoch is a permutation; any epoch may be asked for"};
 
-class Incremental final : public OrderPolicy {
+class Incremental final : public PlainOrder {
  public:
-  explicit Incremental(const OrderSetup& setup) : order_(setup.units) { fill_identity(order_); }
-  std::span<const std::uint32_t> epoch(std::uint32_t) override { return order_; }
-
- private:
-  std::vector<std::uint32_t> order_;
+  Incremental(const Args& args, const OrderSetup& setup) : PlainOrder(args, setup) {
+    fill_identity(order());
+  }
+  std::span<const std::uint32_t> epoch(std::uint32_t) override { return order(); }
 };
 
 }  // namespace
 
 Method<OrderPolicy, OrderSetup> incremental() {
-  return {&kCard, [](const Args&, const OrderSetup& setup) -> std::unique_ptr<OrderPolicy> {
-            return std::make_unique<Incremental>(setup);
+  return {&kCard, [](const Args& args, const OrderSetup& setup) -> std::unique_ptr<OrderPolicy> {
+            return std::make_unique<Incremental>(args, setup);
           }};
 }
 

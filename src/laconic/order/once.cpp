@@ -11,20 +11,19 @@ const Card kCard{.kind = "order",
                  .paper = "baseline of CD-GraB, arXiv 2302.00845",
                  .promises = "every epoch is a permutation; any epoch may be asked for"};
 
-class Once final : public OrderPolicy {
+class Once final : public PlainOrder {
  public:
-  explicit Once(const OrderSetup& setup) : order_(setup.units) { fill_shuffled(setup, 0, order_); }
-  std::span<const std::uint32_t> epoch(std::uint32_t) override { return order_; }
-
- private:
-  std::vector<std::uint32_t> order_;
+  Once(const Args& args, const OrderSetup& setup) : PlainOrder(args, setup) {
+    fill_shuffled(setup, 0, order());
+  }
+  std::span<const std::uint32_t> epoch(std::uint32_t) override { return order(); }
 };
 
 }  // namespace
 
 Method<OrderPolicy, OrderSetup> once() {
-  return {&kCard, [](const Args&, const OrderSetup& setup) -> std::unique_ptr<OrderPolicy> {
-            return std::make_unique<Once>(setup);
+  return {&kCard, [](const Args& args, const OrderSetup& setup) -> std::unique_ptr<OrderPolicy> {
+            return std::make_unique<Once>(args, setup);
           }};
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Random reshuffling: a fresh uniform permutation in every epoch, each worker for itself (D-RR).
+// Random reshuffling: a fresh uniform permutation in every epoch, each worker for itself (D-RR), or
+// all of them the permutation of worker 0.
 #include "laconic/order/methods.hpp"
 
 namespace laconic::order_methods {
@@ -9,26 +10,32 @@ const Card kCard{.kind = "order",
                  .name = "reshuffle",
                  .summary = "a fresh random permutation in every epoch",
                  .paper = "baseline of CD-GraB, arXiv 2302.00845",
+                 .params = {{.key = "shared",
+                             .type = ParamType::kFlag,
+                             .default_text = "false",
+                             .help = "true: workers with as many units draw the same permutation, "
+                                     "as the reference code of CD-GraB does"}},
                  .promises = "every epoch is a permutation; any epoch may be asked for"};
 
-class Reshuffle final : public OrderPolicy {
+class Reshuffle final : public PlainOrder {
  public:
-  explicit Reshuffle(const OrderSetup& setup) : setup_(setup), order_(setup.units) {}
+  Reshuffle(const Args& args, const OrderSetup& setup) : PlainOrder(args, setup), drawn_(setup) {
+    if (args.flag("shared")) drawn_.worker = 0;
+  }
   std::span<const std::uint32_t> epoch(std::uint32_t e) override {
-    fill_shuffled(setup_, e, order_);
-    return order_;
+    fill_shuffled(drawn_, e, order());
+    return order();
   }
 
  private:
-  OrderSetup setup_;
-  std::vector<std::uint32_t> order_;
+  OrderSetup drawn_;
 };
 
 }  // namespace
 
 Method<OrderPolicy, OrderSetup> reshuffle() {
-  return {&kCard, [](const Args&, const OrderSetup& setup) -> std::unique_ptr<OrderPolicy> {
-            return std::make_unique<Reshuffle>(setup);
+  return {&kCard, [](const Args& args, const OrderSetup& setup) -> std::unique_ptr<OrderPolicy> {
+            return std::make_unique<Reshuffle>(args, setup);
           }};
 }
 

@@ -54,9 +54,10 @@ class Autoencoder final : public ExampleProblem<T> {
 
  protected:
   void gradient_sums(const RowSet& rows, std::span<const T> x, std::span<double> sums,
-                     ProblemScratch<T>& scratch) const override {
+                     ProblemScratch<T>& scratch, UnitSink<T>* sink) const override {
     const Buffers b = take(scratch);
     set_model(x, b);
+    std::size_t k = 0;  // the next row for the sink
     std::fill(b.cross.begin(), b.cross.end(), 0.0);
     std::fill(b.back.begin(), b.back.end(), 0.0);
     const std::size_t wide = 2 * code_;
@@ -68,6 +69,9 @@ class Autoencoder final : public ExampleProblem<T> {
       std::fill(zy.begin(), zy.end(), 0.0);
       kernels::gemm_nn<double>({.m = ids.size(), .n = wide, .k = wide}, zw, b.turn, zy);
       kernels::sparse_tn(a, ids, wide, zy, b.back);
+      for (std::size_t r = 0; r < ids.size() && sink != nullptr; ++r) {
+        sink->take(k++, unit_row({.a = a, .row = ids[r]}, zy.subspan(r * wide, wide), b, scratch));
+      }
     };
     for_each_block<kBlock>(rows, add);
     combine(b, sums);
@@ -177,6 +181,38 @@ class Autoencoder final : public ExampleProblem<T> {
     }
   }
 
+  struct RowOf {
+    const kernels::CompressedRows& a;
+    std::size_t row = 0;
+  };
+  // The gradient of one row a with code z and y = D^T (D z - a): 2 (D z - a) z^T and 2 y a^T.
+  [[nodiscard]] UnitRow<T> unit_row(const RowOf& of, std::span<const double> zy, const Buffers& b,
+                                    ProblemScratch<T>& scratch) const {
+    const std::span<T> values = scratch.unit.take(2 * features_ * code_);
+    const std::span<T> encoder = values.subspan(features_ * code_);
+    const std::span<const double> z = zy.first(code_);
+    const std::span<const double> y = zy.subspan(code_);
+    const std::span<double> residual = b.residuals.first(features_);
+    for (std::size_t j = 0; j < features_; ++j) {
+      residual[j] = 0;
+      for (std::size_t c = 0; c < code_; ++c) residual[j] += b.decoder[j * code_ + c] * z[c];
+    }
+    std::fill(encoder.begin(), encoder.end(), T{0});
+    for (std::uint64_t e = of.a.offsets[of.row]; e < of.a.offsets[of.row + 1]; ++e) {
+      const std::uint32_t j = of.a.columns[e];
+      residual[j] -= of.a.values[e];
+      for (std::size_t c = 0; c < code_; ++c) {
+        encoder[c * features_ + j] = static_cast<T>(2 * (y[c] * of.a.values[e]));
+      }
+    }
+    for (std::size_t j = 0; j < features_; ++j) {
+      for (std::size_t c = 0; c < code_; ++c) {
+        values[j * code_ + c] = static_cast<T>(2 * (residual[j] * z[c]));
+      }
+    }
+    return {.indices = {}, .values = values};
+  }
+
   // sums = 2 (D Z^T Z - A^T Z) and 2 (A^T Y)^T.
   void combine(const Buffers& b, std::span<double> sums) const {
     const std::size_t wide = 2 * code_;
@@ -230,7 +266,7 @@ const Card kCard = {
 }  // namespace
 
 ProblemMethod autoencoder_method() {
-  return method_of<Autoencoder>(kCard, {.needs_dataset = true});
+  return method_of<Autoencoder>(kCard, {.needs_dataset = true, .unit_gradients = true});
 }
 
 }  // namespace laconic::problem

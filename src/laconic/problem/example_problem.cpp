@@ -61,7 +61,19 @@ void ExampleProblem<T>::batch_gradient(std::uint32_t worker, std::span<const std
   LACONIC_EXPECTS(!units.empty());
   LACONIC_EXPECTS(x.size() == layout_.size() && g.size() == layout_.size());
   const std::span<double> sums = scratch.sums.take(x.size());
-  gradient_sums(RowSet(shards_[worker], units), x, sums, scratch);
+  gradient_sums(RowSet(shards_[worker], units), x, sums, scratch, nullptr);
+  set_mean_gradient(sums, units.size(), x, g);
+}
+
+template <Real T>
+void ExampleProblem<T>::unit_gradients(std::uint32_t worker, std::span<const std::uint32_t> units,
+                                       std::span<const T> x, std::span<T> g, UnitSink<T>& sink,
+                                       ProblemScratch<T>& scratch) const {
+  LACONIC_EXPECTS(worker < shards_.size());
+  LACONIC_EXPECTS(!units.empty());
+  LACONIC_EXPECTS(x.size() == layout_.size() && g.size() == layout_.size());
+  const std::span<double> sums = scratch.sums.take(x.size());
+  gradient_sums(RowSet(shards_[worker], units), x, sums, scratch, &sink);
   set_mean_gradient(sums, units.size(), x, g);
 }
 
@@ -114,6 +126,12 @@ template <Real T>
 const Constants& ExampleProblem<T>::constants() const {
   std::call_once(constants_once_, [this] { constants_ = compute_constants(); });
   return constants_;
+}
+
+template <Real T>
+std::optional<double> ExampleProblem<T>::minimum() const {
+  std::call_once(minimum_once_, [this] { minimum_ = compute_minimum(); });
+  return minimum_;
 }
 
 template <Real T>

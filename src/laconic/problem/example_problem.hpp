@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -26,6 +27,10 @@ struct Regulariser {
   [[nodiscard]] double slope(double x) const {
     const double one_plus = 1 + x * x;
     return l2 * x + nonconvex * (2 * x / (one_plus * one_plus));
+  }
+  [[nodiscard]] double curvature(double x) const {
+    const double one_plus = 1 + x * x;
+    return l2 + 2 * nonconvex * ((1 - 3 * x * x) / (one_plus * one_plus * one_plus));
   }
   // The second derivative lies in [lowest_curvature, highest_curvature].
   [[nodiscard]] double highest_curvature() const { return l2 + 2 * nonconvex; }
@@ -74,6 +79,9 @@ class ExampleProblem : public Problem<T> {
   [[nodiscard]] std::uint32_t units(std::uint32_t worker) const final;
   void batch_gradient(std::uint32_t worker, std::span<const std::uint32_t> units,
                       std::span<const T> x, std::span<T> g, ProblemScratch<T>& scratch) const final;
+  void unit_gradients(std::uint32_t worker, std::span<const std::uint32_t> units,
+                      std::span<const T> x, std::span<T> g, UnitSink<T>& sink,
+                      ProblemScratch<T>& scratch) const final;
   void full_gradient(std::uint32_t worker, std::span<const T> x, std::span<T> g,
                      ProblemScratch<T>& scratch) const final;
   [[nodiscard]] double loss(std::uint32_t worker, std::span<const T> x,
@@ -83,17 +91,19 @@ class ExampleProblem : public Problem<T> {
   [[nodiscard]] Counts test_counts(std::uint32_t worker, std::span<const T> x,
                                    ProblemScratch<T>& scratch) const final;
   [[nodiscard]] const Constants& constants() const final;
+  [[nodiscard]] std::optional<double> minimum() const final;
   [[nodiscard]] std::string description() const final;
 
  protected:
   // sums (overwritten, layout().size() elements) = sum over the rows of the gradient of their loss.
+  // The sink (may be null) gets every row's gradient; the sums do not depend on there being one.
   virtual void gradient_sums(const RowSet& rows, std::span<const T> x, std::span<double> sums,
-                             ProblemScratch<T>& scratch) const = 0;
+                             ProblemScratch<T>& scratch, UnitSink<T>* sink) const = 0;
   // The same over all rows of a worker's shard, bit for bit; overridden where there is a faster
   // way.
   virtual void shard_gradient_sums(std::uint32_t worker, std::span<const T> x,
                                    std::span<double> sums, ProblemScratch<T>& scratch) const {
-    gradient_sums(RowSet(shards_[worker]), x, sums, scratch);
+    gradient_sums(RowSet(shards_[worker]), x, sums, scratch, nullptr);
   }
   [[nodiscard]] virtual Counts shard_counts(std::uint32_t worker, std::span<const T> x,
                                             ProblemScratch<T>& scratch) const {
@@ -104,6 +114,7 @@ class ExampleProblem : public Problem<T> {
   // Without accuracy the problem's train_counts and test_counts are empty.
   [[nodiscard]] virtual bool has_accuracy() const { return true; }
   [[nodiscard]] virtual Constants compute_constants() const = 0;
+  [[nodiscard]] virtual std::optional<double> compute_minimum() const { return std::nullopt; }
   [[nodiscard]] virtual std::string model_name() const = 0;  // "logistic regression"
 
   void set_layout(Layout layout) { layout_ = std::move(layout); }
@@ -132,6 +143,8 @@ class ExampleProblem : public Problem<T> {
   Layout layout_;
   mutable std::once_flag constants_once_;  // guards constants_
   mutable Constants constants_;
+  mutable std::once_flag minimum_once_;  // guards minimum_
+  mutable std::optional<double> minimum_;
 };
 
 // Rows k .. k + count - 1 of the set as a dense count x features matrix.

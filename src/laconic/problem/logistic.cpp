@@ -11,6 +11,7 @@
 
 #include "laconic/base/exact_math.hpp"
 #include "laconic/problem/example_problem.hpp"
+#include "laconic/problem/logistic_minimum.hpp"
 #include "laconic/problem/methods.hpp"
 #include "laconic/problem/sliced_shard.hpp"
 #include "laconic/problem/smoothness.hpp"
@@ -44,7 +45,7 @@ class Logistic final : public ExampleProblem<T> {
 
  protected:
   void gradient_sums(const RowSet& rows, std::span<const T> x, std::span<double> sums,
-                     ProblemScratch<T>& /*scratch*/) const override {
+                     ProblemScratch<T>& scratch, UnitSink<T>* sink) const override {
     std::fill(sums.begin(), sums.end(), 0.0);
     const data::SparseRows& matrix = rows_[rows.part()];
     const std::span<const std::uint32_t> labels = this->labels(rows.part());
@@ -58,6 +59,7 @@ class Logistic final : public ExampleProblem<T> {
         sums[row.columns[j]] += slope * row.values[j];
       }
       if (bias_) sums.back() += slope;
+      if (sink != nullptr) sink->take(k, unit_row(row, slope, scratch));
     }
   }
 
@@ -102,6 +104,14 @@ class Logistic final : public ExampleProblem<T> {
     return constants;
   }
 
+  [[nodiscard]] std::optional<double> compute_minimum() const override {
+    return logistic_minimum({.matrix = &rows_[Part::kTrain],
+                             .labels = this->labels(Part::kTrain),
+                             .shards = this->shards(),
+                             .with_constant = bias_,
+                             .regulariser = this->regulariser()});
+  }
+
   [[nodiscard]] std::string model_name() const override { return "logistic regression"; }
 
  private:
@@ -119,6 +129,22 @@ class Logistic final : public ExampleProblem<T> {
                                      .with_constant = bias_});
     });
     return *sliced.shard;
+  }
+
+  // The gradient slope * (a, 1) of one row, as sparse as the row.
+  [[nodiscard]] UnitRow<T> unit_row(const data::SparseRows::Row& row, double slope,
+                                    ProblemScratch<T>& scratch) const {
+    const std::size_t count = row.columns.size() + (bias_ ? 1U : 0U);
+    const std::span<T> values = scratch.unit.take(count);
+    for (std::size_t j = 0; j < row.columns.size(); ++j) {
+      values[j] = static_cast<T>(slope * row.values[j]);
+    }
+    if (!bias_) return {.indices = row.columns, .values = values};
+    values.back() = static_cast<T>(slope);
+    const std::span<std::uint32_t> indices = scratch.unit_indices.take(count);
+    std::copy(row.columns.begin(), row.columns.end(), indices.begin());
+    indices.back() = this->features();
+    return {.indices = indices, .values = values};
   }
 
   [[nodiscard]] double score(const data::SparseRows::Row& row, std::span<const T> x) const {
@@ -158,13 +184,16 @@ const Card kCard = {
              .default_text = "false",
              .help = "adds an intercept, which is not regularised"},
         },
-    .promises = "L_-, L_i, L_+ by power iteration; mu when l2 > nonconvex / 2",
+    .promises =
+        "L_-, L_i, L_+ by power iteration; mu when l2 > nonconvex / 2, and then, up to 2048 "
+        "features, f* by Newton's method",
 };
 
 }  // namespace
 
 ProblemMethod logistic_method() {
-  return method_of<Logistic>(kCard, {.needs_dataset = true, .needs_two_classes = true});
+  return method_of<Logistic>(
+      kCard, {.needs_dataset = true, .needs_two_classes = true, .unit_gradients = true});
 }
 
 }  // namespace laconic::problem

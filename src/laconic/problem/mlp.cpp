@@ -44,6 +44,19 @@ void add_block(std::span<const T> block, bool is_first, std::span<double> sums) 
   }
 }
 
+// out (a.size() x b.size()) = a b^T. A slope of 0 (a relu unit that is off) spares its products.
+template <Real T>
+void set_outer(std::span<const T> a, std::span<const T> b, std::span<T> out) {
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const std::span<T> line = out.subspan(i * b.size(), b.size());
+    if (a[i] == 0) {
+      std::fill(line.begin(), line.end(), T{0});
+    } else {
+      for (std::size_t j = 0; j < b.size(); ++j) line[j] = a[i] * b[j];
+    }
+  }
+}
+
 template <class T>
 class Mlp final : public ExampleProblem<T> {
  public:
@@ -76,7 +89,7 @@ class Mlp final : public ExampleProblem<T> {
 
  protected:
   void gradient_sums(const RowSet& rows, std::span<const T> x, std::span<double> sums,
-                     ProblemScratch<T>& scratch) const override {
+                     ProblemScratch<T>& scratch, UnitSink<T>* sink) const override {
     for (const Tensor& tensor : this->layout().tensors()) {
       if (tensor.role != Role::kBias) continue;
       const std::span<double> bias = sums.subspan(tensor.offset, tensor.shape.size());
@@ -92,6 +105,9 @@ class Mlp final : public ExampleProblem<T> {
                              this->labels(rows.part())[rows[k + r]], row);
       }
       backward(x, block, k == 0, sums);
+      for (std::size_t r = 0; r < block.rows && sink != nullptr; ++r) {
+        sink->take(k + r, unit_row(block, r, scratch));
+      }
     }
   }
 
@@ -203,6 +219,23 @@ class Mlp final : public ExampleProblem<T> {
     add_block<T>(w1_block, is_first, w1_sums);
   }
 
+  // The gradient of row r of the block: outer products of its slopes with its inputs and with its
+  // activations. Precondition: backward has been there.
+  [[nodiscard]] UnitRow<T> unit_row(const Buffers& b, std::size_t r,
+                                    ProblemScratch<T>& scratch) const {
+    const std::span<T> values = scratch.unit.take(this->layout().size());
+    const auto [w1, b1, w2, b2] = parts(values);
+    const std::span<const T> inputs = b.inputs.subspan(r * inputs_, inputs_);
+    const std::span<const T> hidden = b.hidden.subspan(r * hidden_, hidden_);
+    const std::span<const T> slopes = b.slopes.subspan(r * hidden_, hidden_);
+    const std::span<const T> logits = b.logits.subspan(r * classes_, classes_);
+    set_outer(slopes, inputs, w1);
+    std::copy(slopes.begin(), slopes.end(), b1.begin());
+    set_outer(logits, hidden, w2);
+    std::copy(logits.begin(), logits.end(), b2.begin());
+    return {.indices = {}, .values = values};
+  }
+
   std::size_t inputs_;
   std::size_t hidden_;
   std::size_t classes_;
@@ -238,6 +271,8 @@ const Card kCard = {
 
 }  // namespace
 
-ProblemMethod mlp_method() { return method_of<Mlp>(kCard, {.needs_dataset = true}); }
+ProblemMethod mlp_method() {
+  return method_of<Mlp>(kCard, {.needs_dataset = true, .unit_gradients = true});
+}
 
 }  // namespace laconic::problem

@@ -48,12 +48,36 @@ struct Counts {
   std::uint64_t examples = 0;  // 0: the problem has no notion of accuracy
 };
 
+// The gradient of one unit's data loss at a point, without the regulariser (cd-grab.md 2.8, 2.9):
+// what example orders look at. Dense: no indices, as many values as the model has coordinates.
+// Sparse: the values at `indices`, which are strictly increasing; all others are 0.
+template <Real T>
+struct UnitRow {
+  std::span<const std::uint32_t> indices = {};
+  std::span<const T> values = {};
+  [[nodiscard]] bool dense() const { return indices.empty() && !values.empty(); }
+};
+
+// Who looks at the gradients of single units.
+template <Real T>
+class UnitSink {
+ public:
+  virtual ~UnitSink() = default;
+  UnitSink() = default;
+  UnitSink(const UnitSink&) = delete;
+  UnitSink& operator=(const UnitSink&) = delete;
+  // The k-th unit of the batch; k = 0, 1, 2, ... The row is valid during the call.
+  virtual void take(std::size_t k, const UnitRow<T>& row) = 0;
+};
+
 // Memory that a problem's methods work in. One per thread; contents are unspecified between calls.
 template <Real T>
 struct ProblemScratch {
   Scratch<T> values = {};     // blocks of examples, activations
   Scratch<double> sums = {};  // as long as the model
   Scratch<double> row = {};   // of one example
+  Scratch<T> unit = {};       // the gradient of one unit
+  Scratch<std::uint32_t> unit_indices = {};
 };
 
 template <Real T>
@@ -75,6 +99,13 @@ class Problem {
   // Precondition: units is not empty, every index < units(worker).
   virtual void batch_gradient(std::uint32_t worker, std::span<const std::uint32_t> units,
                               std::span<const T> x, std::span<T> g,
+                              ProblemScratch<T>& scratch) const = 0;
+  // g = the same bits as batch_gradient's, and in the same pass the gradients of the single units
+  // (data loss only) for the sink, in order: their mean plus the regulariser's gradient is g up to
+  // rounding. Costs a write of every unit's row beyond batch_gradient. What the sink throws passes
+  // through; g is unspecified then. Only where ProblemTraits::unit_gradients.
+  virtual void unit_gradients(std::uint32_t worker, std::span<const std::uint32_t> units,
+                              std::span<const T> x, std::span<T> g, UnitSink<T>& sink,
                               ProblemScratch<T>& scratch) const = 0;
   // g = grad f_i(x): the same bits as batch_gradient over all units in increasing order.
   virtual void full_gradient(std::uint32_t worker, std::span<const T> x, std::span<T> g,
@@ -101,6 +132,9 @@ class Problem {
                                            ProblemScratch<T>& scratch) const = 0;
   // Computed at the first call (may take power iterations), then kept. Thread-safe.
   [[nodiscard]] virtual const Constants& constants() const = 0;
+  // f*, where it is known or can be computed: at the first call, then kept. Thread-safe. It is not
+  // among the constants where it takes a solver. Default: constants().f_star.
+  [[nodiscard]] virtual std::optional<double> minimum() const { return constants().f_star; }
   // "logistic regression, 32561 examples, 123 features, 8 workers".
   [[nodiscard]] virtual std::string description() const = 0;
 };
@@ -126,6 +160,7 @@ struct ProblemTraits {
   bool needs_dataset = false;
   bool needs_two_classes = false;  // binary labels, or class labels with two classes
   bool synthetic_noise = false;    // noisy_gradient differs from full_gradient
+  bool unit_gradients = false;     // unit_gradients may be called
 };
 // Precondition: name is that of a registered problem.
 [[nodiscard]] ProblemTraits problem_traits(std::string_view name);

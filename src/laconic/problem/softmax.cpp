@@ -40,7 +40,7 @@ class Softmax final : public ExampleProblem<T> {
 
  protected:
   void gradient_sums(const RowSet& rows, std::span<const T> x, std::span<double> sums,
-                     ProblemScratch<T>& scratch) const override {
+                     ProblemScratch<T>& scratch, UnitSink<T>* sink) const override {
     std::fill(sums.begin(), sums.end(), 0.0);
     const bool dense = is_dense(rows.part());
     const Buffers buffers = take(dense, scratch);
@@ -61,6 +61,16 @@ class Softmax final : public ExampleProblem<T> {
       for (std::size_t r = 0; r < count && bias_; ++r) {
         for (std::size_t c = 0; c < classes_; ++c) {
           sums[weights() + c] += static_cast<double>(logits[r * classes_ + c]);
+        }
+      }
+      for (std::size_t r = 0; r < count && sink != nullptr; ++r) {
+        const std::span<const T> slopes = logits.subspan(r * classes_, classes_);
+        if (dense) {
+          const std::size_t width = this->features();
+          sink->take(k + r, dense_row(slopes, buffers.block.subspan(r * width, width), scratch));
+        } else {
+          const auto& matrix = std::get<data::SparseRows>(this->examples(rows.part()).rows);
+          sink->take(k + r, sparse_row(slopes, matrix.row(rows[k + r]), scratch));
         }
       }
     }
@@ -173,6 +183,38 @@ class Softmax final : public ExampleProblem<T> {
     }
   }
 
+  // The gradient of one row a: slopes a^T, then the slopes themselves for the intercepts.
+  [[nodiscard]] UnitRow<T> dense_row(std::span<const T> slopes, std::span<const T> a,
+                                     ProblemScratch<T>& scratch) const {
+    const std::span<T> values = scratch.unit.take(this->layout().size());
+    for (std::size_t c = 0; c < classes_; ++c) {
+      const std::span<T> out = values.subspan(c * a.size(), a.size());
+      for (std::size_t j = 0; j < a.size(); ++j) out[j] = slopes[c] * a[j];
+    }
+    if (bias_) std::copy(slopes.begin(), slopes.end(), values.last(classes_).begin());
+    return {.indices = {}, .values = values};
+  }
+
+  [[nodiscard]] UnitRow<T> sparse_row(std::span<const T> slopes, const data::SparseRows::Row& a,
+                                      ProblemScratch<T>& scratch) const {
+    const std::size_t stored = a.columns.size();
+    const std::size_t count = classes_ * (stored + (bias_ ? 1U : 0U));
+    const std::span<std::uint32_t> indices = scratch.unit_indices.take(count);
+    const std::span<T> values = scratch.unit.take(count);
+    for (std::size_t c = 0; c < classes_; ++c) {
+      const auto slope = static_cast<double>(slopes[c]);
+      const auto first = static_cast<std::uint32_t>(c) * this->features();
+      for (std::size_t j = 0; j < stored; ++j) {
+        indices[c * stored + j] = first + a.columns[j];
+        values[c * stored + j] = static_cast<T>(slope * a.values[j]);
+      }
+      if (!bias_) continue;
+      indices[classes_ * stored + c] = static_cast<std::uint32_t>(weights() + c);
+      values[classes_ * stored + c] = slopes[c];
+    }
+    return {.indices = indices, .values = values};
+  }
+
   std::size_t classes_;
   bool bias_;
 };
@@ -199,6 +241,8 @@ const Card kCard = {
 
 }  // namespace
 
-ProblemMethod softmax_method() { return method_of<Softmax>(kCard, {.needs_dataset = true}); }
+ProblemMethod softmax_method() {
+  return method_of<Softmax>(kCard, {.needs_dataset = true, .unit_gradients = true});
+}
 
 }  // namespace laconic::problem

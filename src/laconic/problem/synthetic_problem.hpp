@@ -26,6 +26,11 @@ class SyntheticProblem : public Problem<T> {
                       ProblemScratch<T>& /*scratch*/) const final {
     LACONIC_EXPECTS(units(worker) > 0);  // never: there are no examples
   }
+  void unit_gradients(std::uint32_t worker, std::span<const std::uint32_t> /*units*/,
+                      std::span<const T> /*x*/, std::span<T> /*g*/, UnitSink<T>& /*sink*/,
+                      ProblemScratch<T>& /*scratch*/) const final {
+    LACONIC_EXPECTS(units(worker) > 0);  // never: there are no examples
+  }
   [[nodiscard]] Counts train_counts(std::uint32_t /*worker*/, std::span<const T> /*x*/,
                                     ProblemScratch<T>& /*scratch*/) const final {
     return {};

@@ -15,6 +15,11 @@ bool is_known(Kind kind) {
     case Kind::kValues:
     case Kind::kSegments:
     case Kind::kDiverged:
+    case Kind::kOrderUnit:
+    case Kind::kOrderPair:
+    case Kind::kOrderSigns:
+    case Kind::kOrderSums:
+    case Kind::kOrderDiverged:
       return true;
   }
   return false;

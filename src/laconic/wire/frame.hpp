@@ -26,6 +26,12 @@ enum class Kind : std::uint8_t {
   kValues = 4,    // plain numbers; mode = ValueFormat
   kSegments = 5,  // one compressor body per tensor of the slice
   kDiverged = 6,  // the sender's gradient is not finite; u32 tensor, u64 index within it
+  // Example orders (laconic/order); round is the epoch.
+  kOrderUnit = 7,       // u32 position, then the gradient of the unit that stands there
+  kOrderPair = 8,       // u32 pair, then a slice of the difference of its two gradients
+  kOrderSigns = 9,      // one sign bit per pair of the worker
+  kOrderSums = 10,      // u32 step, then f64 sums over parts of the sender's slice
+  kOrderDiverged = 11,  // u32 position of a gradient that is not finite
 };
 [[nodiscard]] bool is_known(Kind kind);
 

@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -225,7 +226,9 @@ TEST_F(Program, RefusesBadCommandLines) {
                                              {"describe", "nothing"},
                                              {"data"},
                                              {"data", "info", "nothing"},
-                                             {"data", "fetch", "nothing"}}) {
+                                             {"data", "fetch", "nothing"},
+                                             {"herding", "vote"},
+                                             {"herding", "once", "--rounds", "0"}}) {
     const Finished run = call(arguments);
     EXPECT_EQ(run.code, 2) << (arguments.empty() ? "" : arguments.back());
     EXPECT_NE(run.err, "");
@@ -305,6 +308,76 @@ TEST_F(Program, ListsAndDescribesMethods) {
   EXPECT_NE(vote.out.find("beta: number, at least 0, below 1; default 0"), std::string::npos)
       << vote.out;
   EXPECT_NE(vote.out.find("Promises:"), std::string::npos);
+}
+
+TEST_F(Program, CountsTheExchangeOfOrdersApart) {
+  write("a.toml",
+        "name = 'a'\nworkers = 4\nepochs = 2\nbatch = 5\nstep = 1\naggregator = 'dense'\n"
+        "problem = 'logistic:l2=1e-2'\ndata = "
+        "'synthetic-sparse:rows=80,test_rows=9,features=8,nonzeros=3'\n"
+        "record_excess = true\nrecord_every = 'epoch'\n"
+        "[[method]]\nname = 'plain'\n[[method]]\nname = 'coordinated'\norder = 'cd-grab'\n");
+  const Finished run = call({"run", path("a.toml"), "--out", path("out")});
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_NE(run.out.find("What orders exchange is counted apart: `order` in summary.json.\n"),
+            std::string::npos)
+      << run.out;
+  const Json methods = Json::parse(read_file(path("out/summary.json")))["methods"];
+  EXPECT_TRUE(methods[0]["order"].is_null());
+  EXPECT_GT(methods[1]["order"]["uplink_bytes"], 2 * 20 * 36);
+  EXPECT_EQ(methods[1]["order"]["downlink_bytes"], 2 * (32 + 2));
+  EXPECT_EQ(methods[1]["order"]["memory"]["sum_numbers"], 8);
+  EXPECT_EQ(methods[0]["uplink"], methods[1]["uplink"]);
+  EXPECT_LT(methods[1]["final"]["excess"], 0.69);
+  const Finished alone =
+      call({"run", path("a.toml"), "--out", path("alone"), "--set", "method.2.order=grab"});
+  EXPECT_EQ(alone.out.find("What orders exchange"), std::string::npos);
+}
+
+TEST_F(Program, MeasuresHowOrdersHerdRandomVectors) {
+  const Finished run = call({"herding", "reshuffle", "cd-grab", "--workers", "2,8", "--vectors",
+                             "4000", "--dim", "4", "--rounds", "7", "--repeats", "2", "--csv"});
+  EXPECT_EQ(run.code, 0) << run.err;
+  std::istringstream lines(run.out);
+  std::string line;
+  std::getline(lines, line);
+  EXPECT_EQ(line, "order,workers,round,bound,ordering_seconds");
+  double first = 0;
+  int rows = 0;
+  for (; std::getline(lines, line); ++rows) {
+    const int round = rows % 8;
+    const std::string head = std::string(rows < 16 ? "\"reshuffle\"," : "\"cd-grab\",") +
+                             (rows / 8 % 2 == 0 ? "2," : "8,") + std::to_string(round) + ",";
+    ASSERT_EQ(line.substr(0, head.size()), head);
+    const double bound = std::stod(line.substr(head.size()));
+    if (round == 0) first = bound;
+    if (round == 7) {
+      EXPECT_EQ(bound < first / 4, rows >= 16) << line;
+    }
+  }
+  EXPECT_EQ(rows, 32);
+  const Finished table = call({"herding", "--vectors", "640", "--rounds", "1", "--repeats", "1"});
+  EXPECT_EQ(table.code, 0) << table.err;
+  EXPECT_EQ(std::count(table.out.begin(), table.out.end(), '\n'), 1 + 4 * 5);
+  for (
+      const auto& [arguments, message] :
+      std::vector<std::pair<std::vector<std::string>, std::string>>{
+          {{"herding", "--vectors", "100", "--workers", "8"},
+           "laconic: --vectors 100 is not a multiple of --workers 8; all workers have as many, use "
+           "104\n"},
+          {{"herding", "--vectors", "268435456", "--workers", "1"},
+           "laconic: --vectors 268435456 of --dim 16 are more than 268435456 numbers; use fewer\n"},
+          {{"herding", "grub"},
+           "laconic: order grub: 'grub' is not a known order; use incremental, once, reshuffle, "
+           "flipflop, greedy, herding, grab, pair-grab or cd-grab\n"},
+          {{"herding", "cd-grab:exchange=sharded,rule=walk"},
+           "laconic: order cd-grab:exchange=sharded,rule=walk: cd-grab: rule=walk does not work "
+           "with exchange=sharded, where no rank sees the largest entry of the sum before a "
+           "decision; use exchange=server or exchange=replicated\n"}}) {
+    const Finished refused = call(arguments);
+    EXPECT_EQ(refused.code, 2);
+    EXPECT_EQ(refused.err, message);
+  }
 }
 
 TEST_F(Program, DescribesTheTheoryOfASpec) {
@@ -464,6 +537,7 @@ TEST_F(Program, HelpsAndSaysItsVersionEverywhere) {
                                              {"validate"},
                                              {"list"},
                                              {"describe"},
+                                             {"herding"},
                                              {"data"},
                                              {"data", "list"},
                                              {"data", "info"},

@@ -51,6 +51,34 @@ TEST(Shard, KeepsEveryRowWhenThereIsNoRemainder) {
   EXPECT_EQ(shards, (Shards{{0, 1}, {2, 3}, {4, 5}}));
 }
 
+TEST(Shard, LeavesOutWhatIsNoMultiple) {
+  EXPECT_EQ(shard_rows(cyclic_labels(11, 2), {.workers = 2, .multiple = 4}),
+            (Shards{{0, 1, 2, 3}, {4, 5, 6, 7}}));
+  EXPECT_EQ(shard_rows(cyclic_labels(11, 2), {.workers = 3, .multiple = 5}),
+            (Shards{{0, 1, 2, 3}, {4, 5, 6}, {7, 8, 9}}));
+  EXPECT_EQ(shard_rows(cyclic_labels(11, 2), {.workers = 3, .drop_remainder = true, .multiple = 5}),
+            (Shards{{0, 1, 2}, {3, 4, 5}, {6, 7, 8}}));
+  try {
+    static_cast<void>(shard_rows(cyclic_labels(11, 2), {.workers = 3, .multiple = 12}));
+    FAIL() << "accepted";
+  } catch (const ConfigError& e) {
+    EXPECT_STREQ(
+        e.what(),
+        "sharding: 0 of 11 rows are a multiple of 12, too few for 3 workers; use a smaller "
+        "multiple");
+  }
+}
+
+TEST(Shard, UsesTheFirstRowsOnly) {
+  const Shards shards =
+      shard_rows(cyclic_labels(1003, 10),
+                 {.sharding = Sharding::kShuffled, .workers = 3, .seed = 4, .rows = 90});
+  EXPECT_EQ(united(shards), first(90));
+  // More than there are: all of them.
+  EXPECT_EQ(shard_rows(cyclic_labels(6, 2), {.workers = 2, .rows = 9}),
+            (Shards{{0, 1, 2}, {3, 4, 5}}));
+}
+
 TEST(Shard, EveryKindIsAPartition) {
   for (const Sharding sharding :
        {Sharding::kContiguous, Sharding::kShuffled, Sharding::kDirichlet, Sharding::kByLabel}) {

@@ -17,11 +17,13 @@ workers = 8
 precision = "double"
 rounds = 2000
 batch = 64
+unit = 4
 order = "once"
 step = "theory*16"
 schedule = "cosine"
 record_every = 50
 record_gradient = false
+record_excess = true
 optimizer = "sgd"
 problem = "logistic:l2=1e-4"
 data = "a9a"
@@ -56,10 +58,13 @@ TEST(ParseConfig, ReadsEveryKey) {
   EXPECT_EQ(c.data, "a9a");
   EXPECT_EQ(c.shard, "shuffled");
   EXPECT_EQ(c.record_every, 50U);
+  EXPECT_FALSE(c.record_each_epoch);
   EXPECT_FALSE(c.record_gradient);
+  EXPECT_TRUE(c.record_excess);
   EXPECT_EQ(c.network, (Network{1e8, 250e-6}));
   EXPECT_EQ(c.shared.step, (StepSize{.kind = StepSize::Kind::kTheory, .factor = 16}));
   EXPECT_EQ(c.shared.batch, (Batch{.kind = Batch::Kind::kSize, .size = 64}));
+  EXPECT_EQ(c.shared.unit, 4U);
   EXPECT_EQ(c.shared.allow_divergence, true);
   ASSERT_EQ(c.methods.size(), 2U);
   EXPECT_EQ(c.methods[1].step, (StepSize{.kind = StepSize::Kind::kNumber, .factor = 0.003}));
@@ -71,9 +76,16 @@ TEST(ParseConfig, ReadsEveryKey) {
 TEST(ParseConfig, SaysWhereAKeyStands) {
   const Config c = parse_config(kComplete, "f.toml").config;
   EXPECT_EQ(c.place("seed"), "f.toml:2: seed");
-  EXPECT_EQ(c.place("method[2].step"), "f.toml:28: method[2].step");
-  EXPECT_EQ(c.place("method[1].step"), "f.toml:23: method[1].step");
+  EXPECT_EQ(c.place("method[2].step"), "f.toml:30: method[2].step");
+  EXPECT_EQ(c.place("method[1].step"), "f.toml:25: method[1].step");
   EXPECT_EQ(c.place("nothing"), "f.toml: nothing");
+}
+
+TEST(ParseConfig, ReadsThatEveryEpochIsRecorded) {
+  const ParsedConfig parsed = parse_config("record_every = 'epoch'\n", "f.toml");
+  EXPECT_TRUE(parsed.diagnostics.empty());
+  EXPECT_TRUE(parsed.config.record_each_epoch);
+  EXPECT_FALSE(parsed.config.record_every);
 }
 
 struct Refusal {
@@ -153,6 +165,9 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"step_zero", "step = 0\n", "f.toml:1: step", "step = 0 is not a positive number"},
         Refusal{"step_nan", "step = nan\n", "f.toml:1: step", "is not a positive number"},
         Refusal{"step_type", "step = true\n", "f.toml:1: step", "step must be"},
+        Refusal{"each", "record_every = 'epochs'\n", "f.toml:1: record_every",
+                "'epochs' is neither a number of rounds nor 'epoch'"},
+        Refusal{"unit", "unit = 0\n", "f.toml:1: unit", "unit = 0 is not in [1, "},
         Refusal{"flag", "record_gradient = 1\n", "f.toml:1: record_gradient", "true or false"},
         Refusal{"method_type", "method = 1\n", "f.toml:1: method", "[[method]]"},
         Refusal{"network_type", "network = 1\n", "f.toml:1: network", "[network]"},

@@ -114,6 +114,24 @@ INSTANTIATE_TEST_SUITE_P(
                 "f.toml:9: method[1].order", "order is ignored"},
         Finding{"shared_order_without_batches", kHeadText + "order = 'once'\n" + kDense, kWarning,
                 "f.toml:7: order", "order is ignored"},
+        Finding{"observing_order_without_batches", kHeadText + kDense + "order = 'cd-grab'\n",
+                kError, "f.toml:9: method[1].order",
+                "order 'cd-grab' needs the gradients of single examples, which batch = 'full' does "
+                "not visit; use a number of examples such as batch = 16, or order = 'reshuffle'"},
+        Finding{"observing_shared_order_without_batches",
+                kHeadText + "order = 'grab'\n" + kDense + "batch = 'full'\n", kError,
+                "f.toml:7: order", "order 'grab' needs the gradients of single examples"},
+        Finding{"observing_order_of_noise",
+                kQuadratic + kDense + "batch = 'noisy'\norder = 'pair-grab'\n", kError,
+                "f.toml:9: method[1].order", "which batch = 'noisy' does not visit"},
+        Finding{"unit_without_batches", kHeadText + kDense + "unit = 2\n", kWarning,
+                "f.toml:9: method[1].unit", "unit is ignored"},
+        Finding{"unit_that_does_not_divide", kHeadText + "batch = 10\n" + kDense + "unit = 4\n",
+                kError, "f.toml:10: method[1].unit",
+                "unit = 4 does not divide batch = 10; a batch is made of whole units, use batch = "
+                "12"},
+        Finding{"records_without_epochs", kQuadratic + "record_every = 'epoch'\n" + kDense, kError,
+                "f.toml:6: record_every", "there are no epochs; use a number of rounds"},
         Finding{"estimator_bad", kHeadText + kDense + "estimator = 'page:p=0'\n", kError,
                 "f.toml:9: method[1].estimator", "p=0 is not in (0, 1]"},
         Finding{"estimator_batch", kHeadText + "batch = 8\n" + kDense + "estimator = 'page'\n",
@@ -203,6 +221,19 @@ TEST(MakePlan, LetsMethodsOverrideSharedSettings) {
   EXPECT_EQ(plan.methods[1].epochs, 3U);
   EXPECT_EQ(plan.methods[1].schedule.name, "cosine");
   EXPECT_EQ(fewest_workers(plan), 2U);
+}
+
+TEST(MakePlan, NamesTheUnitsOfAMethodWithBatches) {
+  const Plan plan = make_plan(parse_config(kHeadText + "unit = 4\n" + kDense + "batch = 8\n" +
+                                               kDense + "batch = 8\nunit = 1\n" + kDense,
+                                           "f.toml")
+                                  .config);
+  EXPECT_EQ(plan.methods[0].unit, 4U);
+  EXPECT_NE(spec_text(plan.methods[0]).find(" | workers=4 | unit=4 | rounds=5"), std::string::npos)
+      << spec_text(plan.methods[0]);
+  EXPECT_EQ(plan.methods[1].unit, 1U);
+  EXPECT_EQ(spec_text(plan.methods[1]).find("unit"), std::string::npos);
+  EXPECT_EQ(spec_text(plan.methods[2]).find("unit"), std::string::npos);
 }
 
 TEST(MakePlan, NamesAMethodByItsSpec) {

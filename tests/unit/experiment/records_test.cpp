@@ -72,6 +72,22 @@ TEST(RecordJson, HasTheKeysOfTheContract) {
   EXPECT_EQ(json["uplink"]["frame_bytes"].dump(), "100.5");
 }
 
+// Records of methods without these do not change.
+TEST(RecordJson, HasExcessAndOrderOnlyWhereTheyAreMeasured) {
+  Record record;
+  const Json without = Json::parse(record_json(small_plan(), record));
+  EXPECT_FALSE(without.contains("excess"));
+  EXPECT_FALSE(without.contains("order"));
+  record.metrics.excess = 0.25;
+  record.order = {.uplink_bytes = 80, .downlink_bytes = 2.5, .largest_sum = 1.5};
+  const Json with = Json::parse(record_json(small_plan(), record));
+  EXPECT_EQ(with["excess"], 0.25);
+  EXPECT_EQ(with["order"],
+            (Json{{"uplink_bytes", 80}, {"downlink_bytes", 2.5}, {"largest_sum", 1.5}}));
+  record.metrics.excess = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_TRUE(Json::parse(record_json(small_plan(), record))["excess"].is_null());
+}
+
 TEST(RecordJson, WritesNullForWhatIsNotANumber) {
   Record record;
   record.metrics.loss = std::numeric_limits<double>::infinity();
@@ -87,9 +103,21 @@ TEST(RecordJson, SaysWhereAMethodDiverged) {
   EXPECT_EQ(json["diverged"], (Json{{"worker", 2}, {"tensor", "w"}, {"round", 9}}));
 }
 
+TEST(RecordJson, SaysWhichUnitDiverged) {
+  const Json json = Json::parse(
+      divergence_json(small_plan(), {.method = 0,
+                                     .repeat = 0,
+                                     .worker = 2,
+                                     .tensor = "",
+                                     .round = 9,
+                                     .unit = Divergence::Unit{.epoch = 3, .position = 14}}));
+  EXPECT_EQ(json["diverged"]["epoch"], 3);
+  EXPECT_EQ(json["diverged"]["position"], 14);
+}
+
 TEST(HeaderJson, HoldsTheCanonicalConfiguration) {
   const Json json = Json::parse(header_json(small_plan(), {.ranks = 2, .transport = "threads"}));
-  EXPECT_EQ(json["schema"], 2);
+  EXPECT_EQ(json["schema"], 3);
   EXPECT_EQ(json["config"]["method"][0]["step"], 0.1);
   EXPECT_EQ(json["ranks"], 2);
   EXPECT_EQ(json["transport"], "threads");

@@ -11,6 +11,7 @@
 
 #include "laconic/base/error.hpp"
 #include "laconic/comm/transports.hpp"
+#include "laconic/experiment/catalog.hpp"
 #include "laconic/experiment/records.hpp"
 
 namespace laconic::experiment {
@@ -395,9 +396,16 @@ TEST(RunUntil, ChangesNoRecordBeforeTheEnd) {
   }
 }
 
+// kLogistic without its regulariser.
+std::string flat_logistic() {
+  std::string text = kLogistic;
+  const std::string spec = ":l2=1e-3";
+  return text.erase(text.find(spec), spec.size());
+}
+
 TEST(RunUntil, NeedsAMinimumThatTheProblemKnows) {
   try {
-    const Experiment experiment(plan_of("until = 'loss_gap <= 1'\n" + std::string(kLogistic) +
+    const Experiment experiment(plan_of("until = 'loss_gap <= 1'\n" + flat_logistic() +
                                         "[[method]]\nname = 'm'\naggregator = 'dense'\n"));
     FAIL() << "accepted";
   } catch (const ConfigError& e) {
@@ -406,6 +414,75 @@ TEST(RunUntil, NeedsAMinimumThatTheProblemKnows) {
         std::string::npos)
         << e.what();
   }
+}
+
+TEST(RunExcess, NeedsAMinimumThatTheProblemKnows) {
+  try {
+    const Experiment experiment(plan_of("record_excess = true\n" + flat_logistic() +
+                                        "[[method]]\nname = 'm'\naggregator = 'dense'\n"));
+    FAIL() << "accepted";
+  } catch (const ConfigError& e) {
+    EXPECT_NE(std::string(e.what()).find("record_excess needs the minimum f*"), std::string::npos)
+        << e.what();
+  }
+}
+
+TEST(RunExcess, IsTheLossAboveTheMinimum) {
+  const std::string text = std::string(kLogistic) + "[[method]]\naggregator = 'dense'\n";
+  const Experiment plain(plan_of(text));
+  const Experiment measured(plan_of("record_excess = true\nrepeats = 2\n" + text));
+  Keeper before(plain.plan());
+  Keeper keeper(measured.plan());
+  static_cast<void>(run_with(plain, 1, before));
+  const Summary summary = run_with(measured, 2, keeper);
+  const double f_star = *measured.problem<float>(5, 1)->minimum();
+  double last = 0;
+  for (const Record& record : keeper.records) {
+    if (record.repeat > 0) {
+      last = *record.metrics.excess;
+      continue;
+    }
+    EXPECT_EQ(*record.metrics.excess, *record.metrics.loss - f_star);
+    EXPECT_GT(*record.metrics.excess, 0);
+    EXPECT_LT(*record.metrics.excess, 0.7);
+  }
+  // Nothing else changes, and the shards of a repeat have a minimum of their own.
+  ASSERT_EQ(keeper.records.size(), 2 * before.records.size());
+  for (std::size_t i = 0; i < before.records.size(); ++i) {
+    EXPECT_EQ(before.records[i].metrics.loss, keeper.records[i].metrics.loss);
+    EXPECT_FALSE(before.records[i].metrics.excess);
+  }
+  const double first = *keeper.records[before.records.size() - 1].metrics.excess;
+  EXPECT_EQ(summary.methods[0].final.excess, (first + last) / 2);
+}
+
+TEST(RunRecords, EveryEpochOfEveryMethod) {
+  // 40 examples per worker: 6 batches of 7, or 4 of 10, or one.
+  std::string text = kLogistic;
+  text.replace(text.find("record_every = 4"), 16, "record_every = 'epoch'");
+  const Experiment experiment(plan_of(text + R"(
+[[method]]
+name = "a"
+aggregator = "dense"
+[[method]]
+name = "b"
+aggregator = "dense"
+batch = 10
+[[method]]
+name = "c"
+aggregator = "dense"
+batch = "full"
+rounds = 100
+)"));
+  Keeper keeper(experiment.plan());
+  static_cast<void>(run_with(experiment, 1, keeper));
+  std::vector<std::vector<std::uint32_t>> rounds(3);
+  std::vector<std::uint32_t> whole;
+  for (std::uint32_t t = 0; t <= 100; t += 2) whole.push_back(t);
+  for (const Record& record : keeper.records) rounds[record.method].push_back(record.round);
+  EXPECT_EQ(rounds[0], (std::vector<std::uint32_t>{0, 6, 12, 13}));
+  EXPECT_EQ(rounds[1], (std::vector<std::uint32_t>{0, 4, 8, 12, 13}));
+  EXPECT_EQ(rounds[2], whole);
 }
 
 TEST(RunBudget, EndsAfterTheRoundThatSpendsIt) {
@@ -482,7 +559,14 @@ TEST(Experiment, CountsEpochsInRoundsOfTheLongestShard) {
   const auto problem = experiment.problem<float>(3, 1);
   // 9, 8 and 8 examples: three, two and two batches of 4.
   EXPECT_EQ(rounds_of(experiment.plan().methods[0], *problem), 6U);
-  EXPECT_DOUBLE_EQ(epochs_after({.kind = Batch::Kind::kSize, .size = 4}, *problem, 2), 24.0 / 25);
+  MethodPlan method = experiment.plan().methods[0];
+  EXPECT_DOUBLE_EQ(epochs_after(method, *problem, 2), 24.0 / 25);
+  EXPECT_DOUBLE_EQ(epochs_after(method, *problem, 3), (9.0 + 12 + 12) / 25);
+  // In step the shorter shards wait for the longest.
+  method.order = all_cards().canonical(parse_spec("grab").value_or_throw(), "order");
+  EXPECT_DOUBLE_EQ(epochs_after(method, *problem, 2), 24.0 / 25);
+  EXPECT_DOUBLE_EQ(epochs_after(method, *problem, 3), 1);
+  EXPECT_DOUBLE_EQ(epochs_after(method, *problem, 4), 1 + 12.0 / 25);
 }
 
 }  // namespace

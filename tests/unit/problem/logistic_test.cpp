@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "laconic/base/card.hpp"
 #include "laconic/base/exact_math.hpp"
 #include "laconic/data/catalog.hpp"
 #include "tests/unit/problem/fixture.hpp"
@@ -151,6 +152,79 @@ TEST(Logistic, StrongConvexityIsWhatTheNonconvexPartLeaves) {
   EXPECT_EQ(make<double>("logistic:l2=0.5,nonconvex=0.2", setup)->constants().mu, 0.4);
   EXPECT_FALSE(make<double>("logistic:l2=0.5,nonconvex=1", setup)->constants().mu);
   EXPECT_FALSE(make<double>("logistic:l2=0.5,bias=true", setup)->constants().mu);
+}
+
+// Newton's method as the textbook has it, on dense matrices.
+double minimum_by_oracle(const data::Dataset& data, const ProblemSetup& setup,
+                         const oracle::Penalty& penalty, bool bias) {
+  const std::size_t d = data.train.features() + (bias ? 1 : 0);
+  oracle::Vector x(d);
+  double value = 0;
+  for (int step = 0; step < 50; ++step) {
+    value = 0;
+    oracle::Vector gradient(d);
+    oracle::Matrix hessian(d, oracle::Vector(d));
+    const auto share = 1 / static_cast<double>(setup.shards.size());
+    for (const std::vector<std::uint32_t>& shard : setup.shards) {
+      const oracle::Value at =
+          oracle::logistic(dense(data.train, shard), signs(data.train, shard), x, penalty);
+      value += share * at.loss;
+      for (std::size_t j = 0; j < d; ++j) gradient[j] += share * at.gradient[j];
+      for (oracle::Vector row : dense(data.train, shard)) {
+        if (bias) row.push_back(1);
+        const double p = 1 / (1 + std::exp(-oracle::inner(row, x)));
+        for (std::size_t j = 0; j < d; ++j) {
+          for (std::size_t k = 0; k < d; ++k) {
+            hessian[j][k] +=
+                share / static_cast<double>(shard.size()) * p * (1 - p) * row[j] * row[k];
+          }
+        }
+      }
+    }
+    for (std::size_t j = 0; j < data.train.features(); ++j) {
+      const double plus = 1 + x[j] * x[j];
+      hessian[j][j] +=
+          penalty.l2 + penalty.nonconvex * (2 - 6 * x[j] * x[j]) / (plus * plus * plus);
+    }
+    const oracle::Vector move = oracle::solve(hessian, gradient);
+    for (std::size_t j = 0; j < d; ++j) x[j] -= move[j];
+  }
+  return value;
+}
+
+TEST(Logistic, MinimumIsThatOfTheOracle) {
+  const data::Dataset sparse = sparse_data();
+  const data::Dataset ragged = ragged_data({});
+  for (const data::Dataset* data : {&sparse, &ragged}) {
+    for (const std::uint32_t workers : {1U, 3U}) {
+      // Unequal shards: f is the mean of their means.
+      ProblemSetup setup = setup_of(*data, {.workers = workers});
+      if (workers == 3) setup.shards[1].resize(5);
+      for (const double nonconvex : {0.0, 0.01}) {
+        for (const bool bias : {false, true}) {
+          const std::string spec = "logistic:l2=0.02,nonconvex=" + shortest(nonconvex) +
+                                   ",bias=" + (bias ? "true" : "false");
+          const double expected =
+              minimum_by_oracle(*data, setup, {.l2 = 0.02, .nonconvex = nonconvex}, bias);
+          EXPECT_NEAR(make<double>(spec, setup)->minimum().value(), expected, kSumError * expected);
+          EXPECT_EQ(make<float>(spec, setup)->minimum(), make<double>(spec, setup)->minimum());
+        }
+      }
+    }
+  }
+}
+
+TEST(Logistic, MinimumIsUnknownWhereNothingKeepsTheWeightsInPlace) {
+  const data::Dataset data = sparse_data();
+  EXPECT_FALSE(make<double>("logistic", setup_of(data, {}))->minimum());
+  EXPECT_FALSE(make<double>("logistic:l2=0.1,nonconvex=0.3", setup_of(data, {}))->minimum());
+  const data::Dataset wide = ragged_data({.features = 70000});
+  EXPECT_FALSE(make<double>("logistic:l2=0.1", setup_of(wide, {}))->minimum());
+  // One label only: the intercept runs away.
+  data::Dataset positive = sparse_data();
+  std::fill(positive.train.signs.begin(), positive.train.signs.end(), 1.0);
+  EXPECT_FALSE(make<double>("logistic:l2=0.1,bias=true", setup_of(positive, {}))->minimum());
+  EXPECT_TRUE(make<double>("logistic:l2=0.1", setup_of(positive, {}))->minimum());
 }
 
 TEST(Logistic, DenseRowsAreTheSameAsSparseRows) {

@@ -103,6 +103,43 @@ double signed_unit(std::span<const std::uint64_t> signs, std::size_t i) {
   return ((signs[i / 64] >> (i % 64)) & 1U) != 0 ? -1 : 1;
 }
 
+// Kinds 7 and 8: the index, then the numbers of the slice.
+void decode_order_gradient(WireReader& reader, const Expected& expected,
+                           std::vector<double>& values) {
+  const auto format = static_cast<ValueFormat>(expected.mode % 16);
+  const std::uint32_t index = reader.u32();
+  if (expected.mode < 16) {
+    read_values<double>(format, reader, values);
+  } else {
+    const std::uint32_t count = reader.u32();
+    if (count > expected.dim) return reader.fail(Fault::kBadDimension, count, expected.dim);
+    std::vector<std::uint32_t> indices(count);
+    std::uint32_t lowest = expected.offset;
+    for (std::uint32_t& i : indices) {
+      i = reader.u32();
+      if (i < lowest || i >= expected.offset + expected.dim) reader.fail(Fault::kBadIndex, i);
+      lowest = i + 1;
+    }
+    std::vector<double> numbers(count);
+    read_values<double>(format, reader, numbers);
+    if (!reader.ok()) return;
+    for (std::uint32_t e = 0; e < count; ++e) values[indices[e] - expected.offset] = numbers[e];
+  }
+  values.insert(values.begin(), index);
+}
+
+void decode_order_signs(WireReader& reader, std::vector<double>& values) {
+  const Bytes bits = reader.bytes((values.size() + 7) / 8);
+  for (std::size_t k = 0; k < 8 * bits.size(); ++k) {
+    const bool negative = ((std::to_integer<unsigned>(bits[k / 8]) >> (k % 8)) & 1U) != 0;
+    if (k < values.size()) {
+      values[k] = negative ? -1 : 1;
+    } else if (negative) {
+      reader.fail(Fault::kNonZeroPadding);
+    }
+  }
+}
+
 void decode_payload(WireReader& reader, const Expected& expected, std::vector<double>& values) {
   const std::size_t dim = expected.dim;
   std::vector<std::uint64_t> mask((dim + 63) / 64, ~std::uint64_t{0});
@@ -135,6 +172,20 @@ void decode_payload(WireReader& reader, const Expected& expected, std::vector<do
     case Kind::kDiverged:
       values = {static_cast<double>(reader.u32()), 0.0};
       values[1] = static_cast<double>(reader.u64());
+      break;
+    case Kind::kOrderUnit:
+    case Kind::kOrderPair:
+      decode_order_gradient(reader, expected, values);
+      break;
+    case Kind::kOrderSigns:
+      decode_order_signs(reader, values);
+      break;
+    case Kind::kOrderSums:
+      values.insert(values.begin(), reader.u32());
+      read_values<double>(ValueFormat::kF64, reader, std::span(values).subspan(1));
+      break;
+    case Kind::kOrderDiverged:
+      values = {static_cast<double>(reader.u32())};
       break;
   }
 }
@@ -173,6 +224,29 @@ TEST(GoldenFrames, DecodeToTheirValues) {
     EXPECT_EQ(decoded.values, parse_values(golden.notes.at("values"))) << golden.name;
     EXPECT_EQ(decoded.header.sender, 2U) << golden.name;
   }
+}
+
+// The index, which is the first value, and the numbers behind it.
+void write_order_payload(const Expected& expected, std::span<const double> values,
+                         std::vector<std::byte>& bytes) {
+  WireWriter writer(bytes);
+  writer.u32(static_cast<std::uint32_t>(values[0]));
+  values = values.subspan(1);
+  if (expected.mode < 16) {
+    const auto format = expected.kind == Kind::kOrderSums ? ValueFormat::kF64
+                                                          : static_cast<ValueFormat>(expected.mode);
+    return write_values<double>(format, values, bytes);
+  }
+  std::vector<double> numbers;
+  std::vector<std::uint32_t> indices;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (values[i] == 0) continue;
+    indices.push_back(expected.offset + static_cast<std::uint32_t>(i));
+    numbers.push_back(values[i]);
+  }
+  writer.u32(static_cast<std::uint32_t>(indices.size()));
+  for (const std::uint32_t index : indices) writer.u32(index);
+  write_values<double>(static_cast<ValueFormat>(expected.mode % 16), numbers, bytes);
 }
 
 TEST(GoldenFrames, AreWhatIsWrittenForTheirValues) {
@@ -217,6 +291,16 @@ TEST(GoldenFrames, AreWhatIsWrittenForTheirValues) {
       case Kind::kDiverged:
         writer.u32(static_cast<std::uint32_t>(values[0]));
         writer.u64(static_cast<std::uint64_t>(values[1]));
+        break;
+      case Kind::kOrderUnit:
+      case Kind::kOrderPair:
+      case Kind::kOrderSums:
+      case Kind::kOrderDiverged:
+        write_order_payload(expected, values, bytes);
+        break;
+      case Kind::kOrderSigns:
+        writer.u8(static_cast<std::uint8_t>(signs));
+        writer.u8(static_cast<std::uint8_t>(signs >> 8));
         break;
     }
     end_frame(token, bytes);

@@ -58,6 +58,13 @@ MpiCommunicator::MpiCommunicator(const MpiOptions& options, const OnAbort& on_ab
 
 MpiCommunicator::~MpiCommunicator() { MPI_Comm_free(&comm_); }
 
+std::unique_ptr<Communicator> MpiCommunicator::do_open_second() {
+  int provided = MPI_THREAD_SINGLE;
+  check(MPI_Query_thread(&provided), "MPI_Query_thread");
+  if (provided < MPI_THREAD_MULTIPLE) return Communicator::do_open_second();
+  return std::make_unique<MpiCommunicator>(options_, on_abort_, nullptr);
+}
+
 void MpiCommunicator::abort(std::string_view why) noexcept {
   report(why);
   end_job();

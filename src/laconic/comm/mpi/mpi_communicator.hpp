@@ -64,6 +64,7 @@ class MpiCommunicator final : public Communicator {
   void do_broadcast(const CallInfo& info, std::uint32_t root,
                     std::vector<std::byte>& bytes) override;
   void do_barrier(const CallInfo& info) override;
+  std::unique_ptr<Communicator> do_open_second() override;
   void do_fast_sum(const CallInfo& info, std::span<float> values) override;
   void do_fast_sum(const CallInfo& info, std::span<double> values) override;
 

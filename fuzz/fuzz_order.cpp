@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// Saved states of example orders, and the messages that orders exchange. The first byte of an input
+// chooses the order, the second what the rest is. States of the corpus were saved in the middle of
+// epoch 1 by orders of the setup below.
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "fuzz/fuzz.hpp"
+#include "laconic/base/card.hpp"
+#include "laconic/comm/transports.hpp"
+#include "laconic/order/example_orders.hpp"
+#include "laconic/order/order_messages.hpp"
+
+namespace laconic::fuzz {
+namespace {
+
+constexpr std::array kSpecs = {"grab",
+                               "pair-grab",
+                               "cd-grab",
+                               "cd-grab:exchange=sharded",
+                               "herding",
+                               "greedy",
+                               "reshuffle",
+                               "cd-grab:sketch=2",
+                               "pair-grab:rule=walk",
+                               "cd-grab:exchange=replicated,lone=sign"};
+const std::vector<std::uint32_t> kUnits = {5, 4, 0, 6};
+constexpr std::size_t kDim = 3;
+
+std::unique_ptr<ExampleOrders<float>> make(const std::string& text) {
+  static const Catalog catalog = [] {
+    Catalog c;
+    add_order_cards(c);
+    return c;
+  }();
+  const Spec spec = catalog.canonical(parse_spec(text).value_or_throw(), "order");
+  return make_example_orders<float>(spec, {.units = kUnits, .dim = kDim, .seed = 1});
+}
+
+std::vector<std::byte> saved(const ExampleOrders<float>& orders) {
+  std::vector<std::byte> out;
+  orders.save(out);
+  return out;
+}
+
+void check_state(const std::string& spec, std::span<const std::byte> state) {
+  const auto orders = make(spec);
+  const std::vector<std::byte> before = saved(*orders);
+  try {
+    orders->load(state);
+  } catch (const ConfigError&) {
+    require(saved(*orders) == before, "a refused state changes nothing");
+    return;
+  }
+  require(std::ranges::equal(saved(*orders), state), "a state that is taken is saved again");
+}
+
+void check_messages(std::span<const std::byte> bytes) {
+  constexpr order::Slice kSlice{.begin = 4, .size = 5};
+  for (const auto kind : {wire::Kind::kOrderUnit, wire::Kind::kOrderPair}) {
+    wire::Bytes rest = bytes;
+    while (!rest.empty()) {
+      const std::size_t left = rest.size();
+      order::Received received;
+      bool diverged = false;
+      const order::Awaited awaited{.kind = kind,
+                                   .format = 0,
+                                   .epoch = 1,
+                                   .first_worker = 1,
+                                   .end_worker = 3,
+                                   .slice = kSlice};
+      if (!order::take_message(rest, awaited, received, diverged)) {
+        require(rest.size() == left, "a refused message stays where it is");
+        break;
+      }
+      require(rest.size() < left, "a message has bytes");
+      require(received.item.worker >= 1 && received.item.worker < 3, "the sender is hosted there");
+      if (diverged) continue;
+      order::Row<float> row;
+      if (!order::read_gradient(received, kSlice, row)) continue;
+      require(row.values.size() == (row.is_sparse ? row.indices.size() : kSlice.size),
+              "a gradient has its numbers");
+      require(order::is_finite(row.view()), "numbers are finite");
+      require(std::ranges::all_of(row.indices, [](std::uint32_t i) { return i >= 4 && i < 9; }),
+              "indices lie in the slice");
+    }
+  }
+  wire::Bytes rest = bytes;
+  std::array<std::uint64_t, 1> signs = {};
+  if (order::take_signs(rest, {.epoch = 1, .worker = 2}, 11, signs)) {
+    require(signs[0] >> 11 == 0, "no sign behind the last pair");
+  }
+  rest = bytes;
+  std::array<double, 3> sums = {};
+  (void)order::take_sums(rest, {.epoch = 1, .worker = 2, .index = 4}, sums);
+}
+
+}  // namespace
+}  // namespace laconic::fuzz
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size < 2) return 0;
+  const std::span<const std::byte> rest = laconic::fuzz::bytes_of(data + 2, size - 2);
+  if (data[1] % 2 == 0) {
+    laconic::fuzz::check_state(laconic::fuzz::kSpecs[data[0] % laconic::fuzz::kSpecs.size()], rest);
+  } else {
+    laconic::fuzz::check_messages(rest);
+  }
+  return 0;
+}

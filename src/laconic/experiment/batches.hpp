@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which examples the hosted workers visit in a round, and what their order learns from it.
+//
+// A method's batch of B examples is B / unit ordering units; unit u of a worker is the fixed group
+// of its examples u * unit, ..., u * unit + unit - 1 (the last one may be shorter). Orders that do
+// not observe are asked per worker, and every worker goes through epochs of its own length. Orders
+// that observe visit all workers' shards in step and are told the gradient of every unit, in the
+// pass that computes the batch's gradient, whose bits do not depend on that (cd-grab.md check 18).
+// A worker whose shard is used up before the epoch ends contributes nothing until then (2.8): the
+// mean is over the workers that are left.
+// Private to this layer.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "laconic/comm/communicator.hpp"
+#include "laconic/experiment/plan.hpp"
+#include "laconic/order/order_policy.hpp"
+#include "laconic/problem/problem.hpp"
+
+namespace laconic::experiment {
+
+// One thread. After its first epoch a round allocates nothing of its own.
+template <Real T>
+class Batches {
+ public:
+  virtual ~Batches() = default;
+  Batches() = default;
+  Batches(const Batches&) = delete;
+  Batches& operator=(const Batches&) = delete;
+
+  // g = the gradient of the i-th hosted worker's batch of this round at x, the mean over its
+  // examples plus the regulariser; scaled so that the mean over all workers is that over those
+  // which have a batch, and 0 for the others. Once per round and worker. Returns the number of
+  // examples.
+  virtual std::uint64_t gradient(std::uint32_t i, std::span<const T> x, std::span<T> g,
+                                 ProblemScratch<T>& scratch) = 0;
+  // Collective, once per round after its gradients: what the orders exchange. Every rank throws the
+  // same UnitDivergedError when the gradient of a unit was not finite.
+  virtual void end_round(std::uint32_t round, Communicator& comm) = 0;
+  // Nothing for orders that do not observe.
+  [[nodiscard]] virtual std::optional<OrderStats> stats() const = 0;
+};
+
+struct BatchesSetup {
+  WorkerBlock mine = {0, 1};
+  std::uint64_t seed = 0;
+  std::uint32_t rank = 0;
+  std::uint32_t ranks = 1;
+  std::uint32_t first_phase = 0;  // of collective calls; eight from there on
+};
+
+// Preconditions: method.batch is a size, a multiple of method.unit; check_batches finds nothing;
+// the problem outlives the batches.
+template <Real T>
+[[nodiscard]] std::unique_ptr<Batches<T>> make_batches(const MethodPlan& method,
+                                                       const Problem<T>& problem,
+                                                       const BatchesSetup& setup);
+
+// Whether all workers go through their epochs in step.
+[[nodiscard]] bool visits_in_step(const MethodPlan& method);
+
+// ConfigError when the method's order visits shards in step, they do not have the same number of
+// batches, and the aggregator is none that takes a mean, where nothing can be contributed as 0.
+template <Real T>
+void check_batches(const MethodPlan& method, const Problem<T>& problem);
+
+}  // namespace laconic::experiment

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// PairGraB (cd-grab.md 2.5): balances the differences of consecutive gradients of one worker; needs
+// no mean. With several workers, each with a running sum of its own, this is ID-GraB(PairBal).
+#include "laconic/order/pair_engine.hpp"
+
+namespace laconic::order_methods {
+namespace {
+
+const Card kCard{
+    .kind = "order",
+    .name = "pair-grab",
+    .summary = "balances differences of each worker's consecutive gradients; no coordination",
+    .paper = "PairBalance, ID-GraB(PairBal): Cooper et al., arXiv 2302.00845",
+    .params = order::balance_params(true),
+    .promises =
+        "every epoch is a permutation; positions k and n-1-k hold the pair k of the last epoch; "
+        "with one worker the same orders as cd-grab, bit for bit"};
+
+}  // namespace
+
+Method<OrderPolicy, OrderSetup> pair_grab() {
+  return {&kCard, [](const Args& args, const OrderSetup& setup) -> std::unique_ptr<OrderPolicy> {
+            return std::make_unique<
+                order::ObservingPolicy<order::PairEngine<float>, order::PairEngine<double>>>(
+                args, setup,
+                order::EngineSetup{.options = order::balance_options(args, setup.seed, true)});
+          }};
+}
+
+}  // namespace laconic::order_methods

@@ -49,8 +49,11 @@ HWY_INLINE Wide load_wide(const float* p) {
 }
 HWY_INLINE Wide load_wide(const double* p) { return hn::LoadU(WideTag(), p); }
 HWY_INLINE void store_narrow(Wide v, float* p) {
-  if constexpr (kWideLanes == 1) {
-    *p = static_cast<float>(hn::GetLane(v));  // DemoteTo of the scalar target has no infinities
+  if constexpr (HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128) {
+    // DemoteTo of the targets without vectors has no infinities.
+    HWY_ALIGN double lanes[kWideLanes];
+    hn::Store(v, WideTag(), lanes);
+    for (std::size_t k = 0; k < kWideLanes; ++k) p[k] = static_cast<float>(lanes[k]);
   } else {
     hn::StoreU(hn::DemoteTo(NarrowTag(), v), NarrowTag(), p);
   }

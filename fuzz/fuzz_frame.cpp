@@ -62,8 +62,9 @@ void check_bodies(wire::Bytes payload, std::uint32_t dim) {
     const Status status =
         compressor->decode_add(reader, {.workers = 4}, T{1}, {.values = y, .shape = {dim, 1}});
     require(static_cast<bool>(status) == reader.ok(), "status and reader agree");
-    // A decoder takes every kind of body, also one longer than what the encoder would choose.
-    if (!status) {
+    if (status) {
+      require(reader.position() <= compressor->max_bytes({dim, 1}), "a body is at most max_bytes");
+    } else {
       require(std::count(y.begin(), y.end(), T{0.5}) == static_cast<std::ptrdiff_t>(dim),
               "a refused body changes nothing");
     }

@@ -34,12 +34,14 @@ class OptimizerContract : public testing::Test {
     for (const auto& method : optimizers<T>().methods()) {
       const std::string text = std::string(method.card->name) + (decay.empty() ? "" : ":" + decay);
       SCOPED_TRACE(text);
+      name_ = method.card->name;
       const Spec spec = catalog.canonical(parse_spec(text).value_or_throw(), "optimizer");
       ASSERT_TRUE(optimizer_problems(spec).empty());
       body([&](const Layout& layout) { return optimizers<T>().make(spec, {.layout = &layout}); });
     }
   }
   static Layout layout(std::uint32_t size) { return Layout({{.name = "x", .shape = {size, 1}}}); }
+  mutable std::string_view name_ = {};  // of the optimizer in turn
 };
 using Types = testing::Types<float, double>;
 TYPED_TEST_SUITE(OptimizerContract, Types);
@@ -150,8 +152,9 @@ TYPED_TEST(OptimizerContract, ALongWalkOnAParabolaGoesDown) {
       return sum;
     };
     const double before = value();
-    // Steps that those reach the minimum with which become shorter by themselves.
-    for (int round = 0; round < 500; ++round) optimizer->step(x, std::vector<T>(x), 0.1);
+    // AdaGrad's steps become shorter by themselves: t of them go as far as about sqrt(t).
+    const int rounds = this->name_.starts_with("adagrad") ? 50000 : 500;
+    for (int round = 0; round < rounds; ++round) optimizer->step(x, std::vector<T>(x), 0.01);
     EXPECT_LT(value(), 0.01 * before);
   });
 }

@@ -393,8 +393,9 @@ template void write_shortest(const LevelBucket<double>&, wire::Message&);
 
 template <Real T>
 std::size_t max_level_bytes(std::size_t size) {
-  // A plain body always fits; a bucket of zeros has a scale.
-  return 1 + std::max<std::size_t>(1, size) * sizeof(T);
+  // kExact with two sets of places, a sign per number and every number; codes take 16 bits at most.
+  return 1 + sizeof(T) + 2 * wire::max_index_set_bytes(size, size) + wire::bytes_for_bits(size) +
+         size * sizeof(T);
 }
 template std::size_t max_level_bytes<float>(std::size_t);
 template std::size_t max_level_bytes<double>(std::size_t);

@@ -57,7 +57,7 @@ template <Real T>
 void write_levels(LevelKind kind, const LevelBucket<T>& bucket, wire::Message& out);
 template <Real T>
 void write_shortest(const LevelBucket<T>& bucket, wire::Message& out);
-// Upper bound of what the shortest kind takes for `size` numbers.
+// Upper bound of what any kind takes for `size` numbers: what a reader accepts is never longer.
 template <Real T>
 [[nodiscard]] std::size_t max_level_bytes(std::size_t size);
 

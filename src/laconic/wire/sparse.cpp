@@ -189,10 +189,14 @@ IndexPlan plan_indices(std::size_t dim, std::span<const std::uint32_t> indices) 
   return best;
 }
 
+std::size_t max_index_set_bytes(std::size_t dim, std::size_t count) {
+  const std::uint64_t bits = std::min<std::uint64_t>(packed_bits(dim, count), dim);
+  return 1 + kMaxCountBytes + bytes_for_bits(bits);
+}
+
 std::size_t max_sparse_bytes(const SparseFormat& format) {
   const std::size_t count = std::min(format.max_count, format.dim);
-  const std::uint64_t bits = std::min<std::uint64_t>(packed_bits(format.dim, count), format.dim);
-  return 1 + kMaxCountBytes + bytes_for_bits(bits) + count * bytes_per_value(format.values);
+  return max_index_set_bytes(format.dim, count) + count * bytes_per_value(format.values);
 }
 
 std::size_t index_set_bytes(const IndexPlan& plan, std::size_t count) {

@@ -47,6 +47,8 @@ struct IndexPlan {
 // else behind it. index_set_bytes is its length. Preconditions: those of plan_indices, of which
 // `plan` is the result.
 [[nodiscard]] std::size_t index_set_bytes(const IndexPlan& plan, std::size_t count);
+// Upper bound of the part's length for at most `count` of `dim` indices.
+[[nodiscard]] std::size_t max_index_set_bytes(std::size_t dim, std::size_t count);
 void write_index_set(const IndexPlan& plan, std::size_t dim, std::span<const std::uint32_t> indices,
                      std::vector<std::byte>& out);
 struct IndexSetFormat {

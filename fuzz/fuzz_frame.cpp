@@ -64,6 +64,8 @@ void check_bodies(wire::Bytes payload, std::uint32_t dim) {
     require(static_cast<bool>(status) == reader.ok(), "status and reader agree");
     if (status) {
       require(reader.position() <= compressor->max_bytes({dim, 1}), "a body is at most max_bytes");
+      require(std::all_of(y.begin(), y.end(), [](T v) { return std::isfinite(v); }),
+              "what was accepted is finite");
     } else {
       require(std::count(y.begin(), y.end(), T{0.5}) == static_cast<std::ptrdiff_t>(dim),
               "a refused body changes nothing");

@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "laconic/aggregate/exchange.hpp"
 #include "laconic/aggregate/methods.hpp"
@@ -107,7 +108,9 @@ class Ddsgd final : public Aggregator<T> {
     const double above = select(memory, T{1}, upper);
     const double below = select(memory, T{-1}, lower);
     const bool positive = above >= below;
-    const auto value = static_cast<float>(positive ? above : -below);
+    constexpr double kLargest = std::numeric_limits<float>::max();
+    const auto value =
+        static_cast<float>(std::clamp(positive ? above : -below, -kLargest, kLargest));
     const std::span<const std::uint32_t> chosen = positive ? upper : lower;
     const std::span<T> values = values_.take(chosen.size());
     std::fill(values.begin(), values.end(), static_cast<T>(value));

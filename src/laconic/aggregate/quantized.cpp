@@ -6,10 +6,9 @@
 //   down=model      the next model: the server runs the optimizer itself, each shard for its
 //                   coordinates, and sends what is not 0 (D0)
 //   down=lossless   the mean, what of it is not 0; everybody runs the optimizer (D1)
-//   down=quantized  the mean, compressed again by the server (D2): everybody sees it, also the
-//   server down=sum        for vaninf: workers first agree on the largest of their scales, so that
-//   levels are
-//                   multiples of the same number and the server sends sums of levels, integers (D1
+//   down=quantized  the mean, compressed again by the server (D2): all see the same, the server too
+//   down=sum        for vaninf: workers first agree on the largest of their scales, so that levels
+//                   are multiples of one number and the server sends sums of levels, integers (D1
 //                   with INT_SUM). Such sums could be formed by any all-reduce.
 //
 // With down=model the aggregator has an optimizer per shard and gives the next model in place of a

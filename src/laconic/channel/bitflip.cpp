@@ -55,8 +55,13 @@ class BitFlip final : public DigitalLink {
     }
     return {.arrived = false, .attempts = most, .sent_bytes = most * frame_bytes};
   }
-  [[nodiscard]] bool loses() const override { return options_.repair == Repair::kDrop; }
-  [[nodiscard]] bool damages() const override { return options_.repair == Repair::kNone; }
+  [[nodiscard]] bool loses() const override {
+    const bool once = options_.repair == Repair::kResend && options_.attempts == 1;
+    return options_.p > 0 && (once || options_.repair == Repair::kDrop);
+  }
+  [[nodiscard]] bool damages() const override {
+    return options_.p > 0 && options_.repair == Repair::kNone;
+  }
 
  private:
   // Returns the number of flips.

@@ -7,8 +7,11 @@
 // Body: that of the inner compressor, or nothing at all: the receiver knows the coin.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "laconic/compress/methods.hpp"
 #include "laconic/compress/support.hpp"
+#include "laconic/kernels/kernels.hpp"
 
 namespace laconic::compress {
 namespace {
@@ -47,16 +50,37 @@ class Bernoulli final : public Compressor<T> {
   }
   Status decode_add(wire::WireReader& in, const CompressContext& context, T scale,
                     TensorSpan<T> y) const override {
-    if (!heads(context)) return in.status();
-    return inner_->decode_add(in, child(context, 0), scale * static_cast<T>(factor()), y);
+    return add<T>(in, context, scale, y, [&](T factor, TensorSpan<T> out) {
+      return inner_->decode_add(in, child(context, 0), factor, out);
+    });
   }
   Status decode_add_wide(wire::WireReader& in, const CompressContext& context, double scale,
                          TensorSpan<double> y) const override {
-    if (!heads(context)) return in.status();
-    return inner_->decode_add_wide(in, child(context, 0), scale * factor(), y);
+    return add<double>(in, context, scale, y, [&](double factor, TensorSpan<double> out) {
+      return inner_->decode_add_wide(in, child(context, 0), factor, out);
+    });
   }
 
  private:
+  // 1/p times what the inner compressor takes for finite may overflow: y changes when it does not.
+  template <class Sum, class Decode>
+  Status add(wire::WireReader& in, const CompressContext& context, Sum scale, TensorSpan<Sum> y,
+             const Decode& decode) const {
+    if (!heads(context)) return in.status();
+    const Sum factor = scale * static_cast<Sum>(this->factor());
+    if (!scaled_) return decode(factor, y);
+    Nested<Scratch<Sum>> memory;
+    const std::span<Sum> values = memory.get().take(y.values.size());
+    std::fill(values.begin(), values.end(), Sum{0});
+    const std::size_t start = in.position();
+    if (Status status = decode(factor, TensorSpan<Sum>{values, y.shape}); !status) return status;
+    if (!kernels::all_finite<Sum>(values)) {
+      in.fail_at(start, Fault::kNonFinite);
+      return in.status();
+    }
+    kernels::add<Sum>(values, y.values);
+    return {};
+  }
   [[nodiscard]] bool heads(const CompressContext& context) const {
     return rng::Reader(own_stream(context)).unit_double() < p_;
   }

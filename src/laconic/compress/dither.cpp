@@ -362,9 +362,18 @@ class Dither final : public Compressor<T> {
     thread_local Scratch<Sum> value_memory;
     const std::span<T> norms = norm_memory.take(buckets(y.size()));
     const std::span<std::int16_t> codes = code_memory.take(y.size());
+    const std::size_t start = in.position();
     if (!read(in, norms, codes)) return in.status();
     const std::size_t each = bucket(y.size());
     const auto s = static_cast<int>(options_.levels);
+    for (const T norm : norms) {  // the largest product of each bucket, before y changes
+      const Sum largest =
+          options_.rule == LevelRule::kEven
+              ? scale * (static_cast<Sum>(norm) / static_cast<Sum>(s)) * static_cast<Sum>(s)
+              : scale * static_cast<Sum>(norm);
+      if (!std::isfinite(largest)) in.fail_at(start, Fault::kNonFinite);
+    }
+    if (!in.ok()) return in.status();
     for (std::size_t b = 0; b < norms.size(); ++b) {
       const std::size_t begin = b * each;
       const std::size_t end = std::min(y.size(), begin + each);

@@ -17,8 +17,8 @@
 namespace laconic::compress {
 namespace {
 
-// How a bucket is sent: the scale, the magnitude from which on a number that is not rounded at
-// random is sent, and whether numbers beyond the scale are sent as they are.
+// How a bucket is sent: the scale, and the magnitude from which on a number that is not rounded at
+// random is sent.
 template <Real T>
 struct Scale {
   T value = 0;
@@ -97,7 +97,9 @@ class LevelQuantizer final : public Compressor<T> {
 
   [[nodiscard]] Scale<T> scale_of(std::span<const T> x) const {
     constexpr T kSmallest = std::numeric_limits<T>::denorm_min();
-    const auto fixed = static_cast<T>(std::max(options_.tau, static_cast<double>(kSmallest)));
+    constexpr T kLargest = std::numeric_limits<T>::max();
+    const auto fixed = static_cast<T>(
+        std::clamp(options_.tau, static_cast<double>(kSmallest), static_cast<double>(kLargest)));
     switch (options_.rule) {
       case ScaleRule::kTwoNorm:
         return {norm_of_bucket<T>(Norm::kTwo, x)};

@@ -51,17 +51,19 @@ void add_shared_levels(const SharedScale<T>& shared, wire::WireReader& reader,
   const std::span<std::int32_t> levels = level_memory.take(sums.size());
   const std::size_t start = reader.position();
   compress::read_levels<T>({.levels = shared.levels}, reader, values);
-  const double per_level = static_cast<double>(shared.levels) / static_cast<double>(shared.scale);
+  const auto scale = static_cast<double>(shared.scale);
   for (std::size_t i = 0; i < values.size() && reader.ok(); ++i) {
     if (values[i] == 0) {
       levels[i] = 0;
       continue;
     }
-    // Another scale, or a plain number between the levels, is no level of this one.
-    const double level = std::round(static_cast<double>(std::abs(values[i])) * per_level);
-    const bool legal = level <= static_cast<double>(shared.levels) &&
-                       compress::level_value(shared.scale, static_cast<std::uint32_t>(level),
-                                             shared.levels) == std::abs(values[i]);
+    // What lies between the levels of this scale, or beyond it, is none. The quotient comes first:
+    // levels / scale overflows for the smallest scales.
+    const double magnitude = static_cast<double>(std::abs(values[i]));
+    const double level = magnitude <= scale ? std::round(magnitude / scale * shared.levels) : 0;
+    const bool legal =
+        level > 0 && compress::level_value(shared.scale, static_cast<std::uint32_t>(level),
+                                           shared.levels) == std::abs(values[i]);
     if (!legal) return reader.fail_at(start, Fault::kBadValue, i);
     levels[i] = static_cast<std::int32_t>(values[i] < 0 ? -level : level);
   }

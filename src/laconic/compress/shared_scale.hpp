@@ -22,7 +22,7 @@ template <Real T>
 void write_shared_levels(const SharedScale<T>& shared, TensorView<T> x,
                          const CompressContext& context, wire::Message& out);
 // Reads one such body and adds its signed levels. On failure the reader tells why and the sums are
-// unchanged; a body with another scale is refused.
+// unchanged; a body with a number that is no level of the scale is refused.
 template <Real T>
 void add_shared_levels(const SharedScale<T>& shared, wire::WireReader& reader,
                        std::span<std::int32_t> sums);

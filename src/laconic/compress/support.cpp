@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "laconic/base/assert.hpp"
+#include "laconic/kernels/kernels.hpp"
 
 namespace laconic::compress {
 
@@ -95,6 +96,12 @@ std::span<const T> gather(wire::ValueFormat format, std::span<const T> x,
   return values;
 }
 
+// Whether no product overflows.
+template <Real T, class Sum>
+bool fits(Sum scale, std::span<const T> values) {
+  return std::isfinite(scale * static_cast<Sum>(kernels::absmax<T>(values)));
+}
+
 template <Real T, class Sum>
 void scatter(std::span<const std::uint32_t> indices, std::span<const T> values, Sum scale,
              std::span<Sum> y) {
@@ -121,7 +128,9 @@ Status add_selected(wire::ValueFormat format, wire::WireReader& in,
     return in.status();
   }
   const std::span<T> values = memory.take(indices.size());
+  const std::size_t start = in.position();
   wire::read_values<T>(format, in, values);
+  if (in.ok() && !fits<T, Sum>(scale, values)) in.fail_at(start, Fault::kNonFinite);
   if (!in.ok()) return in.status();
   scatter<T, Sum>(indices, values, scale, y);
   return {};
@@ -142,6 +151,7 @@ Status add_sparse(const wire::SparseFormat& format, wire::WireReader& in, Sum sc
   wire::read_sparse<T>(format, in, body);
   if (in.ok() && body.indices.size() != format.max_count)
     in.fail_at(start, Fault::kBadDimension, body.indices.size(), format.max_count);
+  if (in.ok() && !fits<T, Sum>(scale, body.values)) in.fail_at(start, Fault::kNonFinite);
   if (!in.ok()) return in.status();
   scatter<T, Sum>(body.indices, body.values, scale, y);
   return {};

@@ -121,5 +121,51 @@ TEST(ValuesF32, NumbersBeyondTheRangeBecomeTheLargest) {
   EXPECT_EQ(c, (Vector{static_cast<double>(std::numeric_limits<float>::max()), 0.0, 2.0}));
 }
 
+// The largest numbers, which a factor of the decoder (d/k, n, 1/p) carries beyond the range:
+// refused as a whole, before anything is added.
+template <Real T>
+void refuses_overflow(const std::string& text, std::uint32_t refused_at_least) {
+  SCOPED_TRACE(text);
+  const auto compressor = make<T>(text);
+  const std::vector<T> v(40, std::numeric_limits<T>::max());
+  std::uint32_t refused = 0;
+  for (std::uint32_t round = 0; round < 16; ++round) {
+    CompressContext c = context(round);
+    c.workers = 4;
+    wire::Message message;
+    compressor->encode({v, {40, 1}}, c, message);
+    std::vector<T> y(40, T{0.5});
+    wire::WireReader reader(message.bytes);
+    const Status status = compressor->decode_add(reader, c, T{1}, {y, {40, 1}});
+    if (status) {
+      for (const T number : y) ASSERT_TRUE(std::isfinite(number));
+      continue;
+    }
+    ++refused;
+    EXPECT_EQ(status.fault(), Fault::kNonFinite);
+    EXPECT_EQ(y, std::vector<T>(40, T{0.5}));
+  }
+  EXPECT_GE(refused, refused_at_least);
+}
+
+TEST(Overflow, IsRefusedBeforeAnythingIsAdded) {
+  for (const char* text : {"randk:k=0.1", "randk:correlated=true,k=0.1", "randperm_block:k=2",
+                           "randperm_global:k=4"}) {
+    refuses_overflow<float>(text, 16);
+    refuses_overflow<double>(text, 16);
+  }
+  for (const char* text : {"bernoulli:p=0.5:identity", "bernoulli:p=0.5:natural",
+                           "bernoulli:p=0.5:vaninf"}) {  // when the coin is heads
+    refuses_overflow<float>(text, 1);
+    refuses_overflow<double>(text, 1);
+  }
+  refuses_overflow<double>("dithering:s=7", 16);
+  for (const char* text : {"identity", "topk:k=4", "crandk:k=4", "natdithering", "van2", "vaninf",
+                           "thr-clip", "two-bit", "uniform", "sign"}) {
+    refuses_overflow<float>(text, 0);
+    refuses_overflow<double>(text, 0);
+  }
+}
+
 }  // namespace
 }  // namespace laconic::test

@@ -407,7 +407,7 @@ TEST(LaserCheck11, RankOneLambdaIsTheFormulaAndTheMeasuredMean) {
   }
   Session<double> session("laser:power=30,fraction=0.6,rank=1,memory=false,variant=ideal", layout,
                           1);
-  constexpr std::uint32_t kDraws = 10000;
+  constexpr std::uint32_t kDraws = 40000;
   double lambda = 0;
   for (std::uint32_t t = 0; t < kDraws; ++t) lambda += session.round(t, {g}).channel->lambda;
   EXPECT_NEAR(lambda / kDraws / 9.0741, 1.0, 0.02);

@@ -95,7 +95,8 @@ class LevelQuantizer final : public Compressor<T> {
     return {};
   }
 
-  [[nodiscard]] Scale<T> scale_of(std::span<const T> x) const {
+  // `largest` is the largest magnitude of x.
+  [[nodiscard]] Scale<T> scale_of(std::span<const T> x, T largest) const {
     constexpr T kSmallest = std::numeric_limits<T>::denorm_min();
     constexpr T kLargest = std::numeric_limits<T>::max();
     const auto fixed = static_cast<T>(
@@ -104,7 +105,7 @@ class LevelQuantizer final : public Compressor<T> {
       case ScaleRule::kTwoNorm:
         return {norm_of_bucket<T>(Norm::kTwo, x)};
       case ScaleRule::kMaxNorm:
-        return {kernels::absmax<T>(x)};
+        return {largest};
       case ScaleRule::kOptimal:
         return {choose_threshold<T>({.levels = options_.levels}, x)};
       case ScaleRule::kBudget: {
@@ -112,7 +113,7 @@ class LevelQuantizer final : public Compressor<T> {
         return {choose_threshold<T>({.budget = budget}, x)};
       }
       case ScaleRule::kRms:
-        return {std::min(kernels::absmax<T>(x), times_rms(x))};
+        return {std::min(largest, times_rms(x))};
       case ScaleRule::kFixed:
         return {fixed, fixed};
       case ScaleRule::kDeadZone: {
@@ -138,8 +139,9 @@ class LevelQuantizer final : public Compressor<T> {
         plane_memory;  // these grow to the largest bucket, then stay
     thread_local Scratch<std::uint16_t> code_memory;
     LevelBucket<T> bucket = {.levels = options_.levels, .x = x};
-    if (kernels::absmax<T>(x) == 0) return write_shortest(bucket, out);
-    const Scale<T> scale = scale_of(x);
+    const T largest = kernels::absmax<T>(x);
+    if (largest == 0) return write_shortest(bucket, out);
+    const Scale<T> scale = scale_of(x, largest);
     // A threshold so low that everything is sent as it is.
     bucket.scale = std::max(scale.value, std::numeric_limits<T>::denorm_min());
     const kernels::RandomRounding<T> rounding = {.scale = bucket.scale, .levels = options_.levels};

@@ -74,6 +74,7 @@ class CursorBatches final : public Batches<T> {
   }
 
   void end_round(std::uint32_t /*round*/, Communicator& /*comm*/) override {}
+  void settle() override {}
   [[nodiscard]] std::optional<OrderStats> stats() const override { return std::nullopt; }
 
  private:
@@ -142,6 +143,7 @@ class ObservedBatches final : public Batches<T> {
     begun_ = false;
   }
 
+  void settle() override { orders_->settle(); }
   [[nodiscard]] std::optional<OrderStats> stats() const override { return orders_->stats(); }
 
  private:

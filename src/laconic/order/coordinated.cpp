@@ -124,8 +124,13 @@ void CoordinatedOrders<T>::end_epoch(Tag tag, Communicator& comm) {
 }
 
 template <Real T>
+void CoordinatedOrders<T>::settle() {
+  if (background_ != nullptr) background_->wait();
+}
+
+template <Real T>
 OrderStats CoordinatedOrders<T>::stats() const {
-  settle();
+  rest();
   OrderStats stats = balance_stats();
   stats.uplink_bytes = uplink_bytes_;
   stats.downlink_bytes = downlink_bytes_;
@@ -138,7 +143,7 @@ OrderStats CoordinatedOrders<T>::stats() const {
 template <Real T>
 void CoordinatedOrders<T>::save(std::vector<std::byte>& out) const {
   LACONIC_EXPECTS(is_settled());
-  settle();
+  if (background_ != nullptr) background_->wait();
   wire::WireWriter writer(out);
   save_facts(facts_, writer);
   writer.u8(open_ ? 1 : 0);

@@ -42,6 +42,7 @@ class CoordinatedOrders : public ExampleOrders<T> {
   void observe(std::uint32_t worker, std::uint32_t position, const UnitGradient<T>& gradient) final;
   void exchange(Tag tag, Communicator& comm) final;
   void end_epoch(Tag tag, Communicator& comm) final;
+  void settle() final;
   [[nodiscard]] OrderStats stats() const final;
   void save(std::vector<std::byte>& out) const final;
   void load(std::span<const std::byte> state) final;
@@ -125,9 +126,9 @@ class CoordinatedOrders : public ExampleOrders<T> {
 
  private:
   void load_parts(std::span<const std::byte> state);
-  // Nothing is carried any more; throws what carrying threw.
-  void settle() const {
-    if (background_ != nullptr) background_->wait();
+  // Nothing is carried any more; what carrying threw is kept for settle.
+  void rest() const {
+    if (background_ != nullptr) background_->rest();
   }
 
   CoordinatedSetup setup_;

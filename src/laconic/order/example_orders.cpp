@@ -75,6 +75,8 @@ class SeparateOrders final : public ExampleOrders<T> {
     }
   }
 
+  void settle() override {}
+
   [[nodiscard]] OrderStats stats() const override {
     OrderStats stats = observes_ && ended_ && !open_ ? last_ : gather_stats();
     stats.traffic = traffic_;

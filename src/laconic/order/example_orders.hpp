@@ -65,6 +65,12 @@ class ExampleOrders {
   // naming worker and position when a gradient is missing. Uses phases as exchange does.
   virtual void end_epoch(Tag tag, Communicator& comm) = 0;
 
+  // Waits for an exchange that is still on its way (behind=true) and throws what it threw, which
+  // would else be reported by the next exchange or end_epoch. Not collective: the other ranks carry
+  // the same exchange by themselves.
+  virtual void settle() = 0;
+
+  // Waits for what is on its way, throws nothing of it: that is kept for the next call above.
   [[nodiscard]] virtual OrderStats stats() const = 0;
 
   // Appends this rank's state, also in the middle of an epoch (between exchanges): orders of the

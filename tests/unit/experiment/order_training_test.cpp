@@ -98,6 +98,7 @@ std::vector<std::string> observing_orders() {
   for (const char* form : {"server", "replicated", "sharded"}) {
     out.push_back(std::string("cd-grab:exchange=") + form);
   }
+  out.emplace_back("cd-grab:behind=true");
   return out;
 }
 
@@ -356,6 +357,35 @@ TEST(OrderTraining, EndsWhereTheGradientOfAUnitIsNotFinite) {
     }
     if (first.empty()) first = keeper.text;
     EXPECT_EQ(keeper.text, first);
+  }
+}
+
+// The step whose gradients are not finite fails in the aggregator while the order's exchange, which
+// names the unit, is on its way: the records are those of an order that is not behind.
+TEST(OrderTraining, NamesTheUnitAlsoWhereTheOrderIsBehindTheTraining) {
+  std::string head = kHead;
+  head.replace(head.find("logistic:l2=1e-3,bias=true"), 26, "autoencoder:code=2");
+  head.replace(head.find("step = 0.5"), 10, "step = 1e20");
+  head.replace(head.find("\"double\""), 8, "\"float\"");
+  for (const char* form : {"server", "replicated", "sharded"}) {
+    const std::string order = std::string("cd-grab:exchange=") + form;
+    const Experiment experiment(plan_of("allow_divergence = true\n" + head + "batch = 4\n" +
+                                        methods_with({order, order + ",behind=true"}, "")));
+    for (const std::uint32_t ranks : {1U, 2U}) {
+      Keeper keeper(experiment.plan());
+      const Summary summary = run_with(experiment, ranks, keeper);
+      EXPECT_EQ(summary.methods[0].status, Status::kDiverged);
+      EXPECT_EQ(summary.methods[1].status, Status::kDiverged);
+      EXPECT_EQ(keeper.losses(1), keeper.losses(0));
+      ASSERT_EQ(keeper.divergences.size(), 2U) << form;
+      const Divergence& beside = keeper.divergences[0];
+      const Divergence& behind = keeper.divergences[1];
+      ASSERT_TRUE(beside.unit && behind.unit) << form;
+      EXPECT_EQ(behind.worker, beside.worker);
+      EXPECT_EQ(behind.round, beside.round);
+      EXPECT_EQ(behind.unit->epoch, beside.unit->epoch);
+      EXPECT_EQ(behind.unit->position, beside.unit->position);
+    }
   }
 }
 

@@ -57,7 +57,8 @@ class CoordinatedOrders : public ExampleOrders<T> {
   // gradient is not finite.
   virtual void pack() = 0;
   // Collective. Exchanges what was packed and decides. May run beside keep, in another thread: it
-  // shares nothing with it. Throws UnitDivergedError when it hears of a gradient.
+  // shares nothing with it. Throws UnitDivergedError on every rank or on none: when it hears of a
+  // gradient, or where all ranks decide alike.
   virtual void carry(Tag tag, Communicator& comm) = 0;
   // Collective. The signs of all hosted workers' pairs are in signs() afterwards.
   virtual void finish(Tag tag, Communicator& comm) = 0;
@@ -84,8 +85,10 @@ class CoordinatedOrders : public ExampleOrders<T> {
   [[nodiscard]] PairServerSetup server_setup() const {
     return {.units = setup_.common.units, .dim = dim_, .options = setup_.options};
   }
-  // Of this rank's own gradients.
+  // What this rank has to tell of.
   [[nodiscard]] bool diverges() const { return diverged_.unit().has_value(); }
+  // Told by the next pack. Not from within carry, which runs beside observe.
+  void note_diverged(const UnitDivergedError::Unit& unit) { diverged_.note(unit); }
   // What was carried has been told of.
   void throw_if_diverged() const {
     if (heard_.unit()) throw UnitDivergedError(*heard_.unit());
@@ -138,7 +141,7 @@ class CoordinatedOrders : public ExampleOrders<T> {
   std::optional<SignSketch> sketch_ = {};
   SeenUnits seen_;                                       // of hosted workers
   PairSigns signs_;                                      // of all workers; filled for hosted ones
-  DivergenceNote diverged_ = {};                         // observed here
+  DivergenceNote diverged_ = {};                         // observed or decided here
   DivergenceNote heard_ = {};                            // in messages
   std::vector<std::vector<std::uint32_t>> orders_ = {};  // by hosted worker
   std::vector<std::uint32_t> next_ = {};

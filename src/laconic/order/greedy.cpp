@@ -23,8 +23,12 @@ template <Real T>
 class GreedyEngine {
  public:
   explicit GreedyEngine(const EngineSetup& setup)
-      : collected_(setup.units, setup.dim), mean_(setup.dim), s_(setup.dim), raw_sum_(setup.dim) {}
-  void begin_epoch(std::uint32_t) {}
+      : setup_(setup),
+        collected_(setup.units, setup.dim),
+        mean_(setup.dim),
+        s_(setup.dim),
+        raw_sum_(setup.dim) {}
+  void begin_epoch(std::uint32_t e) { epoch_ = e; }
   void push(std::uint32_t position, const UnitGradient<T>& gradient) {
     collected_.set(position, gradient);
   }
@@ -48,6 +52,9 @@ class GreedyEngine {
         // |s + z|^2 - |s|^2
         const double growth =
             squares[left[c]] + 2 * kernels::centred_dot<T>(collected_.row(left[c]), mean_, s_);
+        if (!std::isfinite(growth)) {
+          throw UnitDivergedError({.worker = setup_.worker, .epoch = epoch_, .position = left[c]});
+        }
         if (!(growth < smallest)) continue;
         smallest = growth;
         best = c;
@@ -77,6 +84,8 @@ class GreedyEngine {
     return total;
   }
 
+  EngineSetup setup_;
+  std::uint32_t epoch_ = 0;
   Collected<T> collected_;
   AlignedVector<double> mean_;
   AlignedVector<double> s_;

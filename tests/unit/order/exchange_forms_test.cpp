@@ -418,6 +418,80 @@ TYPED_TEST(ExchangeForms, EveryRankThrowsTheSameErrorForAGradientThatIsNotFinite
   }
 }
 
+// Finite gradients of worker 1 whose difference or sum is not, at two positions of epoch 0. What
+// all ranks threw.
+struct Overflow {
+  std::string spec;
+  std::uint32_t first = 2;  // the positions are first and first + 1
+  bool same_sign = false;   // of the two
+  std::uint32_t ranks = 1;
+};
+template <Real T>
+std::vector<UnitDivergedError> errors_of(const Overflow& overflow) {
+  const OrderLoop<T> loop{
+      .spec = overflow.spec, .units = {6, 6, 6}, .dim = 4, .ranks = overflow.ranks};
+  std::mutex mutex;  // guards errors
+  std::vector<UnitDivergedError> errors;
+  run_on_threads(overflow.ranks, [&](Communicator& comm) {
+    const auto orders = make_orders(loop, comm.rank());
+    orders->begin_epoch(0);
+    const WorkerBlock mine = workers_of_rank(3, comm.rank(), overflow.ranks);
+    try {
+      for (std::uint32_t j = 0; j < 6; ++j) {
+        for (std::uint32_t w = mine.begin; w < mine.end; ++w) {
+          std::vector<T> g(4, static_cast<T>(j));
+          if (w == 1 && j == overflow.first) g[0] = std::numeric_limits<T>::max();
+          if (w == 1 && j == overflow.first + 1) {
+            g[0] = std::numeric_limits<T>::max() * (overflow.same_sign ? T{1} : T{-1});
+          }
+          orders->observe(w, j, UnitGradient<T>::dense(g));
+        }
+        orders->exchange({.round = j}, comm);
+      }
+      orders->end_epoch({.round = 6}, comm);
+    } catch (const UnitDivergedError& e) {
+      const std::scoped_lock lock(mutex);
+      errors.push_back(e);
+    }
+  });
+  return errors;
+}
+
+TYPED_TEST(ExchangeForms, EveryRankThrowsTheSameErrorForADifferenceThatOverflows) {
+  using T = TypeParam;
+  for (const char* spec :
+       {"cd-grab:exchange=server", "cd-grab:exchange=server,behind=true",
+        "cd-grab:exchange=replicated", "cd-grab:exchange=replicated,behind=true", "pair-grab"}) {
+    for (const std::uint32_t first : {0U, 2U, 4U}) {  // 4: heard of at the end of the epoch
+      for (const std::uint32_t ranks : {1U, 3U}) {
+        const auto errors = errors_of<T>({.spec = spec, .first = first, .ranks = ranks});
+        ASSERT_EQ(errors.size(), ranks) << spec << " " << first;
+        for (const UnitDivergedError& e : errors) {
+          EXPECT_EQ(std::string(e.what()), errors[0].what());
+          EXPECT_EQ(e.unit().worker, 1U);
+          EXPECT_EQ(e.unit().epoch, 0U);
+          EXPECT_EQ(e.unit().position, first + 1);
+        }
+      }
+    }
+  }
+}
+
+// Sums of double gradients can overflow, of which the rank that hosts the worker alone knows.
+TEST(ExchangeFormsOfDoubles, EveryRankThrowsTheSameErrorForAMeanThatOverflows) {
+  for (const char* spec : {"herding", "greedy"}) {
+    for (const std::uint32_t ranks : {1U, 3U}) {
+      const auto errors = errors_of<double>({.spec = spec, .same_sign = true, .ranks = ranks});
+      ASSERT_EQ(errors.size(), ranks) << spec;
+      for (const UnitDivergedError& e : errors) {
+        EXPECT_EQ(std::string(e.what()), errors[0].what());
+        EXPECT_EQ(e.unit().worker, 1U);
+        EXPECT_EQ(e.unit().epoch, 0U);
+      }
+    }
+  }
+}
+
 TYPED_TEST(ExchangeForms, AMissingOrRepeatedGradientIsRefusedByName) {
   using T = TypeParam;
   for (const char* form : kForms) {
@@ -558,6 +632,26 @@ TEST(OrderMessages, AFlippedBitIsRefusedOrGivesAnotherLegalMessage) {
       EXPECT_TRUE(order::is_finite(arrived.row.view()));
     }
   }
+}
+
+TEST(OrderMessages, OnlyTheServerTellsOfUnitsOfOtherRanks) {
+  std::vector<std::byte> bytes;
+  (void)order::write_diverged({.epoch = 3, .worker = 1, .index = 6}, bytes);
+  EXPECT_TRUE(order::begins_with_note(bytes));
+  EXPECT_FALSE(order::begins_with_note(unit_message(false)));
+  order::Awaited awaited = kAwaited;
+  const auto take = [&] {
+    wire::Bytes rest = bytes;
+    order::Received out;
+    bool diverged = false;
+    return order::take_message(rest, awaited, out, diverged);
+  };
+  EXPECT_EQ(take().fault(), Fault::kBadSender);
+  awaited.noted_workers = 2;
+  EXPECT_TRUE(take());
+  awaited.noted_workers = 1;
+  awaited.end_worker = 1;
+  EXPECT_EQ(take().fault(), Fault::kBadSender);
 }
 
 TEST(OrderMessages, SignsOfAnotherWorkerOrWithPaddingAreRefused) {

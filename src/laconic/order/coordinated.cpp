@@ -71,11 +71,17 @@ void CoordinatedOrders<T>::observe(std::uint32_t worker, std::uint32_t position,
   }
   expect_form(gradient, setup_.common.dim);
   (void)seen_.insert(hosted, position);
-  if (!is_finite(gradient)) {
-    diverged_.note({.worker = worker, .epoch = epoch_, .position = position});
-    return;
+  bool is_usable = is_finite(gradient);
+  UnitGradient<T> kept = gradient;
+  if (is_usable && sketch_) {
+    kept = sketch_->project(gradient);
+    is_usable = is_finite(kept);  // sums of finite numbers may not be
   }
-  keep(worker, position, sketch_ ? sketch_->project(gradient) : gradient);
+  if (is_usable) {
+    keep(worker, position, kept);
+  } else {
+    diverged_.note({.worker = worker, .epoch = epoch_, .position = position});
+  }
 }
 
 template <Real T>

@@ -209,11 +209,17 @@ class ObservingPolicy final : public OrderPolicy {
       throw std::logic_error(fmt::format(
           "{}: gradients were of another type before; observe float or double, not both", name_));
     }
-    if (!is_finite(gradient)) {
+    bool is_usable = is_finite(gradient);
+    UnitGradient<T> kept = gradient;
+    if (is_usable && sketch_) {
+      kept = sketch_->project(gradient);
+      is_usable = is_finite(kept);  // sums of finite numbers may not be
+    }
+    if (!is_usable) {
       throw UnitDivergedError({.worker = setup_.worker, .epoch = epoch_, .position = position});
     }
     (void)seen_.insert(0, position);
-    (*engine)->push(position, sketch_ ? sketch_->project(gradient) : gradient);
+    (*engine)->push(position, kept);
   }
 
   OrderSetup setup_;

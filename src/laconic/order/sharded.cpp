@@ -173,7 +173,11 @@ class ShardedOrders final : public CoordinatedOrders<T> {
       return;
     }
     differences_.subtract(*row, gradient, position % 2 == 0);
-    send(worker, position / 2, row->view());
+    if (is_finite(row->view())) {
+      send(worker, position / 2, row->view());
+    } else {
+      this->note_diverged({.worker = worker, .epoch = this->epoch(), .position = position | 1});
+    }
     firsts_.give_back(std::move(row));
   }
 

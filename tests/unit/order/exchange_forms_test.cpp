@@ -9,6 +9,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <optional>
 
 #include "laconic/order/compose.hpp"
 #include "laconic/order/order_messages.hpp"
@@ -461,7 +462,8 @@ TYPED_TEST(ExchangeForms, EveryRankThrowsTheSameErrorForADifferenceThatOverflows
   using T = TypeParam;
   for (const char* spec :
        {"cd-grab:exchange=server", "cd-grab:exchange=server,behind=true",
-        "cd-grab:exchange=replicated", "cd-grab:exchange=replicated,behind=true", "pair-grab"}) {
+        "cd-grab:exchange=replicated", "cd-grab:exchange=replicated,behind=true",
+        "cd-grab:exchange=sharded", "cd-grab:exchange=sharded,behind=true", "pair-grab"}) {
     for (const std::uint32_t first : {0U, 2U, 4U}) {  // 4: heard of at the end of the epoch
       for (const std::uint32_t ranks : {1U, 3U}) {
         const auto errors = errors_of<T>({.spec = spec, .first = first, .ranks = ranks});
@@ -474,6 +476,56 @@ TYPED_TEST(ExchangeForms, EveryRankThrowsTheSameErrorForADifferenceThatOverflows
         }
       }
     }
+  }
+}
+
+// The same unit in every form: a gradient that is not finite itself, the second of two whose
+// difference is not, and one whose projection is not.
+TYPED_TEST(ExchangeForms, NamesTheUnitWhoseProductsAreNotFinite) {
+  using T = TypeParam;
+  constexpr T kMax = std::numeric_limits<T>::max();
+  const auto unit_of = [](const OrderLoop<T>& loop, T first, T second) {
+    std::optional<UnitDivergedError::Unit> unit;
+    const auto comm = make_self_communicator();
+    const auto orders = make_orders(loop, 0);
+    orders->begin_epoch(0);
+    try {
+      for (std::uint32_t j = 0; j < 4; ++j) {
+        for (std::uint32_t w = 0; w < 2; ++w) {
+          const T value = w == 0 || j >= 2 ? static_cast<T>(j) : j == 0 ? first : second;
+          std::vector<T> g(loop.dim, value);
+          orders->observe(w, j, UnitGradient<T>::dense(g));
+        }
+        orders->exchange({.round = j}, *comm);
+      }
+    } catch (const UnitDivergedError& e) {
+      unit = e.unit();
+    }
+    return unit;
+  };
+  for (const char* form : kForms) {
+    for (const char* more : {"", ",behind=true"}) {
+      OrderLoop<T> loop{.spec = spec_of(form, more), .units = {4, 4}, .dim = 2};
+      for (const T bad :
+           {std::numeric_limits<T>::infinity(), std::numeric_limits<T>::quiet_NaN(), kMax}) {
+        const auto unit = unit_of(loop, -bad, bad);
+        ASSERT_TRUE(unit) << loop.spec << " " << bad;
+        EXPECT_EQ(unit->worker, 1U);
+        EXPECT_EQ(unit->epoch, 0U);
+        EXPECT_EQ(unit->position, bad == kMax ? 1U : 0U) << loop.spec << " " << bad;
+      }
+      loop.dim = 50;
+      loop.spec += ",sketch=2";
+      const auto unit = unit_of(loop, T{1}, kMax);
+      ASSERT_TRUE(unit) << loop.spec;
+      EXPECT_EQ(unit->worker, 1U);
+      EXPECT_EQ(unit->position, 1U) << loop.spec;
+    }
+  }
+  for (const char* spec : {"grab:sketch=2", "pair-grab:sketch=2"}) {
+    const auto unit = unit_of({.spec = spec, .units = {4, 4}, .dim = 50}, T{1}, kMax);
+    ASSERT_TRUE(unit) << spec;
+    EXPECT_EQ(unit->position, 1U) << spec;
   }
 }
 

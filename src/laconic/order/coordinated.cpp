@@ -182,12 +182,24 @@ void CoordinatedOrders<T>::load_parts(std::span<const std::byte> state) {
   if (open == 1 && begun == 0) in.fail_at(place, Fault::kBadValue, open, 0);
   for (auto& order : orders_) load_order(in, order);
   seen_.load(in);
+  if (in.ok() && open == 0 && !is_between_epochs(begun)) {
+    in.fail_at(place, Fault::kBadValue, open, 1);
+  }
   const std::uint32_t epoch = begun == 0 ? 0 : begun - 1;
   if (in.ok()) load_balance(epoch, in);
   expect_end(in);
   open_ = open == 1;
   begun_ = begun;
   epoch_ = epoch;
+}
+
+template <Real T>
+bool CoordinatedOrders<T>::is_between_epochs(std::uint32_t begun) const {
+  if (begun == 0) return seen_.is_empty();
+  for (std::uint32_t w = mine_.begin; w < mine_.end; ++w) {
+    if (seen_.first_missing(w - mine_.begin) < units()[w]) return false;
+  }
+  return true;
 }
 
 template <Real T>

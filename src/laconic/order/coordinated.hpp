@@ -66,6 +66,7 @@ class CoordinatedOrders : public ExampleOrders<T> {
   // Whether everything that was observed has been exchanged.
   [[nodiscard]] virtual bool is_settled() const = 0;
   virtual void save_balance(wire::WireWriter& out) const = 0;
+  // Fails also where the state is not one of hosted workers that have seen what has_seen says.
   virtual void load_balance(std::uint32_t epoch, wire::WireReader& in) = 0;
 
   [[nodiscard]] std::uint32_t workers() const {
@@ -80,6 +81,10 @@ class CoordinatedOrders : public ExampleOrders<T> {
   // Numbers that are balanced: those of a sketch, or of the gradient.
   [[nodiscard]] std::size_t dim() const { return dim_; }
   [[nodiscard]] std::uint32_t epoch() const { return epoch_; }
+  // Whether a hosted worker's gradient was given.
+  [[nodiscard]] bool has_seen(std::uint32_t worker, std::uint32_t position) const {
+    return seen_.contains(worker - mine_.begin, position);
+  }
   [[nodiscard]] PairSigns& signs() { return signs_; }
   [[nodiscard]] const PairSigns& signs() const { return signs_; }
   [[nodiscard]] PairServerSetup server_setup() const {
@@ -129,6 +134,8 @@ class CoordinatedOrders : public ExampleOrders<T> {
 
  private:
   void load_parts(std::span<const std::byte> state);
+  // Between epochs all gradients were given, before the first one none.
+  [[nodiscard]] bool is_between_epochs(std::uint32_t begun) const;
   // Nothing is carried any more; what carrying threw is kept for settle.
   void rest() const {
     if (background_ != nullptr) background_->rest();

@@ -73,6 +73,7 @@ class GreedyEngine {
   }
   void save(wire::WireWriter& out) const { collected_.save(out); }
   void load(wire::WireReader& in) { collected_.load(in); }
+  [[nodiscard]] bool fits(std::uint32_t, const SeenUnits&) const { return true; }
 
  private:
   [[nodiscard]] double centred_square(std::span<const T> z) const {

@@ -71,6 +71,7 @@ class HerdingEngine {
   }
   void save(wire::WireWriter& out) const { collected_.save(out); }
   void load(wire::WireReader& in) { collected_.load(in); }
+  [[nodiscard]] bool fits(std::uint32_t, const SeenUnits&) const { return true; }
 
  private:
   std::vector<std::uint64_t> balance(std::span<const std::uint32_t> positions) {

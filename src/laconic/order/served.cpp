@@ -189,6 +189,13 @@ class ServedOrders final : public CoordinatedOrders<T> {
     if (!server_) return;
     server_->begin_epoch(epoch);
     server_->load(in);
+    for (std::uint32_t w = this->mine().begin; w < this->mine().end && in.ok(); ++w) {
+      for (std::uint32_t j = 0; j < this->units()[w]; ++j) {
+        if (this->has_seen(w, j) != server_->has(w, j)) {
+          in.fail(Fault::kBadIndex, j, this->units()[w]);
+        }
+      }
+    }
   }
 
   bool replicated_;

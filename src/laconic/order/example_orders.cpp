@@ -78,6 +78,10 @@ class SeparateOrders final : public ExampleOrders<T> {
       diverged_.note(e.unit());
     }
     diverged_.tell(tag, comm, traffic_);
+    // Decisions that were made as gradients came are forgotten by now; those of offline herding
+    // have just been made.
+    const OrderStats after = gather_stats();
+    if (after.plus + after.minus > 0) last_ = after;
     ended_ = true;
   }
 

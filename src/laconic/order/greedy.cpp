@@ -23,11 +23,7 @@ template <Real T>
 class GreedyEngine {
  public:
   explicit GreedyEngine(const EngineSetup& setup)
-      : setup_(setup),
-        collected_(setup.units, setup.dim),
-        mean_(setup.dim),
-        s_(setup.dim),
-        raw_sum_(setup.dim) {}
+      : setup_(setup), collected_(setup.units, setup.dim), mean_(setup.dim), s_(setup.dim) {}
   void begin_epoch(std::uint32_t e) { epoch_ = e; }
   void push(std::uint32_t position, const UnitGradient<T>& gradient) {
     collected_.set(position, gradient);
@@ -37,7 +33,6 @@ class GreedyEngine {
     const std::size_t units = order.size();
     collected_.mean(mean_);
     std::ranges::fill(s_, 0.0);
-    std::ranges::fill(raw_sum_, 0.0);
     std::vector<double> squares(units);
     std::vector<std::uint32_t> left(units);
     for (std::uint32_t j = 0; j < units; ++j) {
@@ -59,7 +54,7 @@ class GreedyEngine {
         smallest = growth;
         best = c;
       }
-      kernels::centred_update<T>(false, collected_.row(left[best]), mean_, s_, raw_sum_);
+      kernels::add_centred<T>(false, collected_.row(left[best]), mean_, s_);
       next.push_back(order[left[best]]);
       left.erase(left.begin() + static_cast<std::ptrdiff_t>(best));
     }
@@ -67,7 +62,7 @@ class GreedyEngine {
   }
 
   [[nodiscard]] OrderStats stats() const {
-    return {.memory = {.sum_numbers = 2 * s_.size(),
+    return {.memory = {.sum_numbers = mean_.size() + s_.size(),
                        .cached_numbers = collected_.numbers(),
                        .peak_cached_numbers = collected_.numbers()}};
   }
@@ -90,7 +85,6 @@ class GreedyEngine {
   Collected<T> collected_;
   AlignedVector<double> mean_;
   AlignedVector<double> s_;
-  AlignedVector<double> raw_sum_;  // the sum of raw vectors that centred_update keeps
 };
 
 }  // namespace

@@ -386,6 +386,64 @@ TYPED_TEST(ExchangeForms, CdGrabCheck21MemoryIsTheSumAndOneGradientPerWorker) {
   EXPECT_EQ(trace.stats[1][0].memory.sum_numbers + trace.stats[1][1].memory.sum_numbers, kDim);
 }
 
+// What cd-grab.md 2.9 says of the orders without messages, for one worker of 12 units; all arrive
+// in turn.
+TYPED_TEST(ExchangeForms, CdGrabCheck21MemoryOfUncoordinatedOrdersIsThatOfTheFormulas) {
+  using T = TypeParam;
+  constexpr std::uint64_t kDim = 320;
+  const struct {
+    const char* spec;
+    OrderMemory memory;
+  } kCases[] = {
+      {"greedy",  // mean and sum, and all gradients
+       {.sum_numbers = 2 * kDim,
+        .cached_numbers = 12 * kDim,
+        .peak_cached_numbers = 12 * kDim,
+        .order_indices = 12}},
+      {"herding",
+       {.sum_numbers = 2 * kDim,
+        .cached_numbers = 12 * kDim,
+        .peak_cached_numbers = 12 * kDim,
+        .order_indices = 12}},
+      {"grab",  // h and two means, nothing waits
+       {.sum_numbers = 3 * kDim,
+        .cached_numbers = 0,
+        .peak_cached_numbers = 0,
+        .order_indices = 24}},
+      {"pair-grab",  // h and the first of a pair
+       {.sum_numbers = kDim,
+        .cached_numbers = 0,
+        .peak_cached_numbers = kDim,
+        .order_indices = 24}},
+  };
+  for (const auto& tested : kCases) {
+    const OrderLoop<T> loop{.spec = tested.spec, .units = {12}, .dim = kDim, .epochs = 2};
+    const OrderStats stats = run_orders(loop).stats[1][0];
+    EXPECT_EQ(stats.memory, tested.memory)
+        << tested.spec << ": " << stats.memory.sum_numbers << " " << stats.memory.cached_numbers
+        << " " << stats.memory.peak_cached_numbers << " " << stats.memory.order_indices;
+  }
+}
+
+// What herding decides at the end of an epoch is told of that epoch: 10 rounds of 12 decisions, of
+// which the last are kept. The first epoch has them, too.
+TYPED_TEST(ExchangeForms, HerdingTellsOfTheEpochThatEnded) {
+  using T = TypeParam;
+  OrderLoop<T> loop{.spec = "herding", .units = {12, 12}, .dim = 6, .ranks = 2, .epochs = 2};
+  loop.gradient = [](std::uint32_t w, std::uint32_t unit, std::uint32_t epoch) {
+    auto g = normal_vector<T>(7, w, unit, 6);
+    for (T& x : g) x *= epoch == 0 ? T{1} : T{1024};
+    return g;
+  };
+  const OrderTrace trace = run_orders(loop);
+  for (std::uint32_t r = 0; r < 2; ++r) {
+    const OrderStats& first = trace.stats[0][r];
+    EXPECT_EQ(first.plus + first.minus, 12U);
+    EXPECT_GT(first.largest_sum, 0);
+    EXPECT_GT(trace.stats[1][r].largest_sum, 50 * first.largest_sum) << "gradients are 1024 times";
+  }
+}
+
 TYPED_TEST(ExchangeForms, EveryRankThrowsTheSameErrorForAGradientThatIsNotFinite) {
   using T = TypeParam;
   for (const char* spec : {"cd-grab:exchange=server", "cd-grab:exchange=replicated",

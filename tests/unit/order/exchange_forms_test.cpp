@@ -425,6 +425,42 @@ TYPED_TEST(ExchangeForms, CdGrabCheck21MemoryOfUncoordinatedOrdersIsThatOfTheFor
   }
 }
 
+// Who knows what, as order_policy.hpp says.
+TYPED_TEST(ExchangeForms, StatisticsOfDecisionsAreWhereTheyAreMade) {
+  using T = TypeParam;
+  for (const std::string form : kForms) {
+    const OrderLoop<T> loop{
+        .spec = spec_of(form), .units = {8, 8, 8}, .dim = 40, .ranks = 3, .epochs = 1};
+    std::mutex mutex;  // guards within and ended
+    std::vector<OrderStats> within(3);
+    std::vector<OrderStats> ended(3);
+    run_on_threads(3, [&](Communicator& comm) {
+      const auto orders = make_orders(loop, comm.rank());
+      orders->begin_epoch(0);
+      run_steps(loop, *orders, comm, 0, 0, 6);
+      {
+        const std::scoped_lock lock(mutex);
+        within[comm.rank()] = orders->stats();
+      }
+      run_steps(loop, *orders, comm, 0, 6, 8);
+      orders->end_epoch({.round = 8}, comm);
+      const std::scoped_lock lock(mutex);
+      ended[comm.rank()] = orders->stats();
+    });
+    for (std::uint32_t r = 0; r < 3; ++r) {
+      const bool decides = form != "server" || r == 0;
+      EXPECT_EQ(within[r].plus + within[r].minus, decides ? 9U : 0U) << form;
+      EXPECT_EQ(ended[r].plus + ended[r].minus, decides ? 12U : 0U) << form;
+      EXPECT_EQ(ended[r].largest_sum, decides ? ended[0].largest_sum : 0) << form;
+      EXPECT_EQ(ended[r].sum_norm, decides ? ended[0].sum_norm : 0) << form;
+      EXPECT_EQ(ended[r].smallest_margin, decides ? ended[0].smallest_margin : 0) << form;
+      EXPECT_EQ(within[r].sum_norm > 0, decides && form != "sharded") << form;
+      EXPECT_GT(within[r].uplink_bytes, 0U) << form;
+    }
+    EXPECT_GT(ended[0].sum_norm, 0) << form;
+  }
+}
+
 // What herding decides at the end of an epoch is told of that epoch: 10 rounds of 12 decisions, of
 // which the last are kept. The first epoch has them, too.
 TYPED_TEST(ExchangeForms, HerdingTellsOfTheEpochThatEnded) {

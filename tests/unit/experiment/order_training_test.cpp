@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "laconic/aggregate/aggregator.hpp"
 #include "laconic/base/error.hpp"
 #include "laconic/comm/transports.hpp"
 #include "laconic/experiment/catalog.hpp"
@@ -440,6 +441,20 @@ TEST(CdGrabCheck21, TrafficOfAnEpochIsThatOfTheFormulas) {
       EXPECT_EQ(static_cast<double>(summary.methods[2].order->memory.sum_numbers), d);
     }
   }
+}
+
+// Of a mean nothing is missing when a worker adds 0; a vote, a selection or a state per worker is
+// another one then.
+TEST(OrderTraining, OnlyAMeanDoesWithoutAWorker) {
+  for (const Card* card : all_cards().of_kind("aggregator")) {
+    const auto spec = parse_spec(std::string(card->name));
+    if (!spec || !all_cards().problems(*spec, "aggregator").empty()) continue;  // needs an inner
+    const Spec canonical = all_cards().canonical(*spec, "aggregator");
+    EXPECT_EQ(aggregator_needs(canonical, 4).every_worker, card->name != "dense") << card->name;
+  }
+  const Spec mirror =
+      all_cards().canonical(parse_spec("mirror:lag-wk").value_or_throw(), "aggregator");
+  EXPECT_TRUE(aggregator_needs(mirror, 4).every_worker);
 }
 
 TEST(OrderTraining, RefusesShardsThatCannotGoInStep) {

@@ -80,8 +80,10 @@ std::optional<StepTheory> aggregator_theory(const Spec& canonical, const Aggrega
 }
 
 AggregatorNeeds aggregator_needs(const Spec& canonical, std::uint32_t workers) {
-  if (canonical.name != aggregate::mirror_card().name) return {};
-  return aggregate::mirror_needs(Args(canonical), workers);
+  if (canonical.name == aggregate::mirror_card().name) {
+    return aggregate::mirror_needs(Args(canonical), workers);
+  }
+  return {.every_worker = canonical.name != aggregate::dense_card().name};
 }
 
 namespace aggregate {

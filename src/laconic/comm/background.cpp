@@ -44,6 +44,11 @@ class Background::Worker {
     if (failure_ != nullptr) std::rethrow_exception(std::exchange(failure_, nullptr));
   }
 
+  void rest() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return !is_busy_; });
+  }
+
  private:
   void run() {
     std::unique_lock lock(mutex_);
@@ -80,5 +85,6 @@ Background::~Background() = default;
 
 void Background::start(std::function<void(Communicator&)> work) { worker_->start(std::move(work)); }
 void Background::wait() { worker_->wait(); }
+void Background::rest() { worker_->rest(); }
 
 }  // namespace laconic

@@ -27,6 +27,8 @@ class Background {
   void start(std::function<void(Communicator&)> work);
   // Returns when nothing is running; throws what the work threw, once.
   void wait();
+  // Returns when nothing is running; what the work threw is kept for the next wait or start.
+  void rest();
 
  private:
   class Worker;

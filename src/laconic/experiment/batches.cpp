@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "laconic/aggregate/aggregator.hpp"
 #include "laconic/base/assert.hpp"
 #include "laconic/base/error.hpp"
 #include "laconic/kernels/kernels.hpp"
@@ -74,6 +75,7 @@ class CursorBatches final : public Batches<T> {
   }
 
   void end_round(std::uint32_t /*round*/, Communicator& /*comm*/) override {}
+  void settle() override {}
   [[nodiscard]] std::optional<OrderStats> stats() const override { return std::nullopt; }
 
  private:
@@ -106,6 +108,7 @@ class ObservedBatches final : public Batches<T> {
                                                     .seed = setup.seed,
                                                     .rank = setup.rank,
                                                     .ranks = setup.ranks});
+    left_ = count_left();
   }
 
   std::uint64_t gradient(std::uint32_t i, std::span<const T> x, std::span<T> g,
@@ -124,10 +127,8 @@ class ObservedBatches final : public Batches<T> {
     Observer observer(*orders_, worker, first);
     groups_.begin(batch_.sizes, observer);
     problem_.unit_gradients(worker, batch_.examples, x, g, groups_, scratch);
-    const auto left = static_cast<std::size_t>(std::count_if(
-        units_.begin(), units_.end(), [&](const UnitsOf& of) { return first < of.count(); }));
-    if (left < units_.size()) {
-      const double share = static_cast<double>(units_.size()) / static_cast<double>(left);
+    if (left_ < units_.size()) {
+      const double share = static_cast<double>(units_.size()) / static_cast<double>(left_);
       kernels::scale<T>(static_cast<T>(share), g);
     }
     return batch_.examples.size();
@@ -135,13 +136,16 @@ class ObservedBatches final : public Batches<T> {
 
   void end_round(std::uint32_t round, Communicator& comm) override {
     orders_->exchange({round, phase_}, comm);
-    if (++round_ < rounds_per_epoch_) return;
-    orders_->end_epoch({round, phase_ + kPhasesPerCall}, comm);
-    round_ = 0;
-    ++epoch_;
-    begun_ = false;
+    if (++round_ == rounds_per_epoch_) {
+      orders_->end_epoch({round, phase_ + kPhasesPerCall}, comm);
+      round_ = 0;
+      ++epoch_;
+      begun_ = false;
+    }
+    left_ = count_left();
   }
 
+  void settle() override { orders_->settle(); }
   [[nodiscard]] std::optional<OrderStats> stats() const override { return orders_->stats(); }
 
  private:
@@ -162,6 +166,13 @@ class ObservedBatches final : public Batches<T> {
     std::uint32_t first_;
   };
 
+  // Workers that have a batch in this round.
+  [[nodiscard]] std::size_t count_left() const {
+    const std::uint32_t first = round_ * batch_units_;
+    return static_cast<std::size_t>(std::count_if(
+        units_.begin(), units_.end(), [first](const UnitsOf& of) { return first < of.count(); }));
+  }
+
   const Problem<T>& problem_;
   WorkerBlock mine_;
   std::uint32_t phase_;
@@ -173,6 +184,7 @@ class ObservedBatches final : public Batches<T> {
   Expanded batch_ = {};
   std::uint32_t epoch_ = 0;
   std::uint32_t round_ = 0;  // of the epoch
+  std::size_t left_ = 0;     // workers that have a batch in it
   bool begun_ = false;       // the epoch
 };
 
@@ -195,7 +207,8 @@ bool visits_in_step(const MethodPlan& method) {
 
 template <Real T>
 void check_batches(const MethodPlan& method, const Problem<T>& problem) {
-  if (!visits_in_step(method) || method.aggregator.name == "dense") return;
+  if (!visits_in_step(method)) return;
+  if (!aggregator_needs(method.aggregator, method.workers).every_worker) return;
   const auto batches = [&](std::uint32_t worker) {
     return (std::uint64_t{problem.units(worker)} + method.batch.size - 1) / method.batch.size;
   };

@@ -41,6 +41,9 @@ class Batches {
   // Collective, once per round after its gradients: what the orders exchange. Every rank throws the
   // same UnitDivergedError when the gradient of a unit was not finite.
   virtual void end_round(std::uint32_t round, Communicator& comm) = 0;
+  // Waits for what the orders still exchange behind the training, and throws what that threw. Every
+  // rank at the same place between rounds.
+  virtual void settle() = 0;
   // Nothing for orders that do not observe.
   [[nodiscard]] virtual std::optional<OrderStats> stats() const = 0;
 };

@@ -304,17 +304,17 @@ class Validator {
   // An order that looks at the gradients of single units.
   void check_observed(std::size_t i, const Batch& batch) {
     const std::string order = *pick(*method_, *shared_, &MethodSettings::order);
-    if (batch.kind != Batch::Kind::kSize) {
+    if (traits_ && !traits_->unit_gradients) {  // whatever the batch
+      error(path_of(i, "order"),
+            fmt::format("order '{}' needs the gradients of single examples, which problem '{}' "
+                        "does not give; use order = 'reshuffle'",
+                        order, problem_name_));
+    } else if (batch.kind != Batch::Kind::kSize) {
       error(path_of(i, "order"),
             fmt::format("order '{}' needs the gradients of single examples, which batch = '{}' "
                         "does not visit; use a number of examples such as batch = 16, or order = "
                         "'reshuffle'",
                         order, text_of(batch)));
-    } else if (traits_ && traits_->needs_dataset && !traits_->unit_gradients) {
-      error(path_of(i, "order"),
-            fmt::format("order '{}' needs the gradients of single examples, which problem '{}' "
-                        "does not give; use order = 'reshuffle'",
-                        order, problem_name_));
     }
   }
 

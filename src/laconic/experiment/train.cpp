@@ -283,7 +283,7 @@ class Training {
       }
     } catch (const DivergedError& e) {
       status = Status::kDiverged;
-      report(e);
+      report_first(e);
     }
     return result(status);
   }
@@ -458,8 +458,10 @@ class Training {
     return made_ == rounds_ || made_ % every == 0;
   }
 
-  // Measures x on all ranks; the result is the same on each of them.
+  // Measures x on all ranks; the result is the same on each of them. Nothing is recorded of a step
+  // whose order has diverged.
   void record() {
+    if (batches_) batches_->settle();
     Record next;
     next.method = task_.method;
     next.repeat = task_.repeat;
@@ -585,6 +587,18 @@ class Training {
     if (comm_.rank() != 0) return;
     observer_.advanced(
         {.method = task_.method, .repeat = task_.repeat, .round = made_, .rounds = rounds_});
+  }
+
+  // An order that runs behind the training may know of the unit that is to blame, but not yet have
+  // told.
+  void report_first(const DivergedError& e) {
+    try {
+      if (batches_) batches_->settle();
+    } catch (const UnitDivergedError& of_unit) {
+      report(of_unit);
+      return;
+    }
+    report(e);
   }
 
   void report(const DivergedError& e) {

@@ -92,6 +92,10 @@ void force_simd_target(const std::string& name);
   template <Real T>                                                                                \
   void centred_update(bool negative, std::span<const T> g, std::span<const double> mean,           \
                       std::span<double> h, std::span<double> sum);                                 \
+  /* the same without the sum */                                                                   \
+  template <Real T>                                                                                \
+  void add_centred(bool negative, std::span<const T> g, std::span<const double> mean,              \
+                   std::span<double> h);                                                           \
   /* max |x_i|; 0 for an empty span. Precondition: all finite. */                                  \
   template <Real T>                                                                                \
   T absmax(std::span<const T> x);                                                                  \

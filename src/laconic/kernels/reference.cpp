@@ -214,6 +214,16 @@ void centred_update(bool negative, std::span<const T> g, std::span<const double>
 }
 
 template <Real T>
+void add_centred(bool negative, std::span<const T> g, std::span<const double> mean,
+                 std::span<double> h) {
+  LACONIC_EXPECTS(g.size() == mean.size() && g.size() == h.size());
+  for (std::size_t i = 0; i < g.size(); ++i) {
+    const double centred = static_cast<double>(g[i]) - mean[i];
+    h[i] = negative ? h[i] - centred : h[i] + centred;
+  }
+}
+
+template <Real T>
 T absmax(std::span<const T> x) {
   T largest = 0;
   for (const T value : x) largest = std::abs(value) > largest ? std::abs(value) : largest;
@@ -588,49 +598,50 @@ void add_low_rank(T factor, SkinnyShape shape, std::span<const T> p, std::span<c
   }
 }
 
-#define LACONIC_INSTANTIATE(T)                                                                    \
-  template void axpy(T, std::span<const T>, std::span<T>);                                        \
-  template void scale(T, std::span<T>);                                                           \
-  template void add(std::span<const T>, std::span<T>);                                            \
-  template void axpby(T, std::span<const T>, T, std::span<T>);                                    \
-  template double sum(std::span<const T>);                                                        \
-  template double dot(std::span<const T>, std::span<const T>);                                    \
-  template double squared_norm(std::span<const T>);                                               \
-  template double squared_distance(std::span<const T>, std::span<const T>);                       \
-  template double residual(std::span<const T>, std::span<const double>, std::span<T>);            \
-  template double l1_norm(std::span<const T>);                                                    \
-  template void subtract(std::span<const T>, std::span<const T>, std::span<T>);                   \
-  template double wide_dot(std::span<const T>, std::span<const double>);                          \
-  template void add_signed(bool, std::span<const T>, std::span<double>);                          \
-  template double difference_dot(std::span<const T>, std::span<const T>, std::span<const double>, \
-                                 std::span<T>);                                                   \
-  template double add_signed_difference_dot(bool, std::span<const T>, std::span<const T>,         \
-                                            std::span<const T>, std::span<double>, std::span<T>); \
-  template double centred_dot(std::span<const T>, std::span<const double>,                        \
-                              std::span<const double>);                                           \
-  template void centred_update(bool, std::span<const T>, std::span<const double>,                 \
-                               std::span<double>, std::span<double>);                             \
-  template T absmax(std::span<const T>);                                                          \
-  template bool all_finite(std::span<const T>);                                                   \
-  template void mean_rows(std::span<const T* const>, double, std::span<T>);                       \
-  template void tridiagonal(double, double, std::span<const T>, std::span<T>);                    \
-  template void pack_signs(std::span<const T>, std::span<std::uint64_t>);                         \
-  template void pack_signs_and_mask(std::span<const T>, std::span<std::uint64_t>,                 \
-                                    std::span<std::uint64_t>);                                    \
-  template void unpack_signs(std::span<const std::uint64_t>, T, std::span<T>);                    \
-  template void unpack_masked_signs(std::span<const std::uint64_t>,                               \
-                                    std::span<const std::uint64_t>, T, std::span<T>);             \
-  template void add_signs(std::span<const std::uint64_t>, T, std::span<T>);                       \
-  template void momentum_pack_signs(double, std::span<const T>, std::span<T>,                     \
-                                    std::span<std::uint64_t>);                                    \
-  template float error_feedback_pack_signs(std::span<const T>, T, std::span<T>,                   \
-                                           std::span<std::uint64_t>);                             \
-  template void select_top_k(std::span<const T>, std::span<std::uint32_t>);                       \
-  template void gemm_nn(GemmShape, std::span<const T>, std::span<const T>, std::span<T>);         \
-  template void gemm_tn(GemmShape, std::span<const T>, std::span<const T>, std::span<T>);         \
-  template void gemm_nt(GemmShape, std::span<const T>, std::span<const T>, std::span<T>);         \
-  template void skinny_nn(SkinnyShape, std::span<const T>, std::span<const T>, std::span<T>);     \
-  template void skinny_tn(SkinnyShape, std::span<const T>, std::span<const T>, std::span<T>);     \
+#define LACONIC_INSTANTIATE(T)                                                                     \
+  template void axpy(T, std::span<const T>, std::span<T>);                                         \
+  template void scale(T, std::span<T>);                                                            \
+  template void add(std::span<const T>, std::span<T>);                                             \
+  template void axpby(T, std::span<const T>, T, std::span<T>);                                     \
+  template double sum(std::span<const T>);                                                         \
+  template double dot(std::span<const T>, std::span<const T>);                                     \
+  template double squared_norm(std::span<const T>);                                                \
+  template double squared_distance(std::span<const T>, std::span<const T>);                        \
+  template double residual(std::span<const T>, std::span<const double>, std::span<T>);             \
+  template double l1_norm(std::span<const T>);                                                     \
+  template void subtract(std::span<const T>, std::span<const T>, std::span<T>);                    \
+  template double wide_dot(std::span<const T>, std::span<const double>);                           \
+  template void add_signed(bool, std::span<const T>, std::span<double>);                           \
+  template double difference_dot(std::span<const T>, std::span<const T>, std::span<const double>,  \
+                                 std::span<T>);                                                    \
+  template double add_signed_difference_dot(bool, std::span<const T>, std::span<const T>,          \
+                                            std::span<const T>, std::span<double>, std::span<T>);  \
+  template double centred_dot(std::span<const T>, std::span<const double>,                         \
+                              std::span<const double>);                                            \
+  template void centred_update(bool, std::span<const T>, std::span<const double>,                  \
+                               std::span<double>, std::span<double>);                              \
+  template void add_centred(bool, std::span<const T>, std::span<const double>, std::span<double>); \
+  template T absmax(std::span<const T>);                                                           \
+  template bool all_finite(std::span<const T>);                                                    \
+  template void mean_rows(std::span<const T* const>, double, std::span<T>);                        \
+  template void tridiagonal(double, double, std::span<const T>, std::span<T>);                     \
+  template void pack_signs(std::span<const T>, std::span<std::uint64_t>);                          \
+  template void pack_signs_and_mask(std::span<const T>, std::span<std::uint64_t>,                  \
+                                    std::span<std::uint64_t>);                                     \
+  template void unpack_signs(std::span<const std::uint64_t>, T, std::span<T>);                     \
+  template void unpack_masked_signs(std::span<const std::uint64_t>,                                \
+                                    std::span<const std::uint64_t>, T, std::span<T>);              \
+  template void add_signs(std::span<const std::uint64_t>, T, std::span<T>);                        \
+  template void momentum_pack_signs(double, std::span<const T>, std::span<T>,                      \
+                                    std::span<std::uint64_t>);                                     \
+  template float error_feedback_pack_signs(std::span<const T>, T, std::span<T>,                    \
+                                           std::span<std::uint64_t>);                              \
+  template void select_top_k(std::span<const T>, std::span<std::uint32_t>);                        \
+  template void gemm_nn(GemmShape, std::span<const T>, std::span<const T>, std::span<T>);          \
+  template void gemm_tn(GemmShape, std::span<const T>, std::span<const T>, std::span<T>);          \
+  template void gemm_nt(GemmShape, std::span<const T>, std::span<const T>, std::span<T>);          \
+  template void skinny_nn(SkinnyShape, std::span<const T>, std::span<const T>, std::span<T>);      \
+  template void skinny_tn(SkinnyShape, std::span<const T>, std::span<const T>, std::span<T>);      \
   template void add_low_rank(T, SkinnyShape, std::span<const T>, std::span<const T>, std::span<T>)
 LACONIC_INSTANTIATE(float);
 LACONIC_INSTANTIATE(double);

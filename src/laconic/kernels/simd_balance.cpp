@@ -183,6 +183,22 @@ void centred_update(bool negative, const T* g, const double* mean, double* h, do
 }
 
 template <class T>
+void add_centred(bool negative, const T* g, const double* mean, double* h, std::size_t size) {
+  const WideTag d;
+  const double sign = negative ? -1.0 : 1.0;
+  const Wide wide_sign = hn::Set(d, sign);
+  std::size_t i = 0;
+  for (; i + kWideLanes <= size; i += kWideLanes) {
+    prefetch(g + i, kWideLanes * sizeof(T));
+    prefetch(mean + i, kWideLanes * sizeof(double));
+    prefetch(h + i, kWideLanes * sizeof(double));
+    const Wide centred = hn::Sub(load_wide(g + i), hn::LoadU(d, mean + i));
+    hn::StoreU(hn::Add(hn::LoadU(d, h + i), hn::Mul(wide_sign, centred)), d, h + i);
+  }
+  for (; i < size; ++i) h[i] += sign * (static_cast<double>(g[i]) - mean[i]);
+}
+
+template <class T>
 constexpr detail::BalanceTable<T> make_balance_table() {
   return {.subtract = subtract<T>,
           .wide_dot = wide_dot<T>,
@@ -190,7 +206,8 @@ constexpr detail::BalanceTable<T> make_balance_table() {
           .difference_dot = difference_dot<T>,
           .add_signed_difference_dot = add_signed_difference_dot<T>,
           .centred_dot = centred_dot<T>,
-          .centred_update = centred_update<T>};
+          .centred_update = centred_update<T>,
+          .add_centred = add_centred<T>};
 }
 
 detail::BalanceTable<float> balance_f32() { return make_balance_table<float>(); }
@@ -266,6 +283,13 @@ void centred_update(bool negative, std::span<const T> g, std::span<const double>
 }
 
 template <Real T>
+void add_centred(bool negative, std::span<const T> g, std::span<const double> mean,
+                 std::span<double> h) {
+  LACONIC_EXPECTS(g.size() == mean.size() && g.size() == h.size());
+  table<T>().add_centred(negative, g.data(), mean.data(), h.data(), g.size());
+}
+
+template <Real T>
 double sparse_wide_dot(std::span<const std::uint32_t> indices, std::span<const T> values,
                        std::span<const double> h) {
   LACONIC_EXPECTS(indices.size() == values.size());
@@ -296,21 +320,22 @@ void sparse_add_signed(bool negative, std::span<const std::uint32_t> indices,
   }
 }
 
-#define LACONIC_INSTANTIATE(T)                                                                    \
-  template void subtract(std::span<const T>, std::span<const T>, std::span<T>);                   \
-  template double wide_dot(std::span<const T>, std::span<const double>);                          \
-  template void add_signed(bool, std::span<const T>, std::span<double>);                          \
-  template double difference_dot(std::span<const T>, std::span<const T>, std::span<const double>, \
-                                 std::span<T>);                                                   \
-  template double add_signed_difference_dot(bool, std::span<const T>, std::span<const T>,         \
-                                            std::span<const T>, std::span<double>, std::span<T>); \
-  template double centred_dot(std::span<const T>, std::span<const double>,                        \
-                              std::span<const double>);                                           \
-  template void centred_update(bool, std::span<const T>, std::span<const double>,                 \
-                               std::span<double>, std::span<double>);                             \
-  template double sparse_wide_dot(std::span<const std::uint32_t>, std::span<const T>,             \
-                                  std::span<const double>);                                       \
-  template void sparse_add_signed(bool, std::span<const std::uint32_t>, std::span<const T>,       \
+#define LACONIC_INSTANTIATE(T)                                                                     \
+  template void subtract(std::span<const T>, std::span<const T>, std::span<T>);                    \
+  template double wide_dot(std::span<const T>, std::span<const double>);                           \
+  template void add_signed(bool, std::span<const T>, std::span<double>);                           \
+  template double difference_dot(std::span<const T>, std::span<const T>, std::span<const double>,  \
+                                 std::span<T>);                                                    \
+  template double add_signed_difference_dot(bool, std::span<const T>, std::span<const T>,          \
+                                            std::span<const T>, std::span<double>, std::span<T>);  \
+  template double centred_dot(std::span<const T>, std::span<const double>,                         \
+                              std::span<const double>);                                            \
+  template void centred_update(bool, std::span<const T>, std::span<const double>,                  \
+                               std::span<double>, std::span<double>);                              \
+  template void add_centred(bool, std::span<const T>, std::span<const double>, std::span<double>); \
+  template double sparse_wide_dot(std::span<const std::uint32_t>, std::span<const T>,              \
+                                  std::span<const double>);                                        \
+  template void sparse_add_signed(bool, std::span<const std::uint32_t>, std::span<const T>,        \
                                   std::span<double>)
 LACONIC_INSTANTIATE(float);
 LACONIC_INSTANTIATE(double);

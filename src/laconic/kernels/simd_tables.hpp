@@ -47,6 +47,8 @@ struct BalanceTable {
                         std::size_t size) = nullptr;
   void (*centred_update)(bool negative, const T* g, const double* mean, double* h, double* sum,
                          std::size_t size) = nullptr;
+  void (*add_centred)(bool negative, const T* g, const double* mean, double* h,
+                      std::size_t size) = nullptr;
 };
 
 template <Real T>

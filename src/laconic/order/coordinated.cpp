@@ -71,11 +71,17 @@ void CoordinatedOrders<T>::observe(std::uint32_t worker, std::uint32_t position,
   }
   expect_form(gradient, setup_.common.dim);
   (void)seen_.insert(hosted, position);
-  if (!is_finite(gradient)) {
-    diverged_.note({.worker = worker, .epoch = epoch_, .position = position});
-    return;
+  bool is_usable = is_finite(gradient);
+  UnitGradient<T> kept = gradient;
+  if (is_usable && sketch_) {
+    kept = sketch_->project(gradient);
+    is_usable = is_finite(kept);  // sums of finite numbers may not be
   }
-  keep(worker, position, sketch_ ? sketch_->project(gradient) : gradient);
+  if (is_usable) {
+    keep(worker, position, kept);
+  } else {
+    diverged_.note({.worker = worker, .epoch = epoch_, .position = position});
+  }
 }
 
 template <Real T>
@@ -124,8 +130,13 @@ void CoordinatedOrders<T>::end_epoch(Tag tag, Communicator& comm) {
 }
 
 template <Real T>
+void CoordinatedOrders<T>::settle() {
+  if (background_ != nullptr) background_->wait();
+}
+
+template <Real T>
 OrderStats CoordinatedOrders<T>::stats() const {
-  settle();
+  rest();
   OrderStats stats = balance_stats();
   stats.uplink_bytes = uplink_bytes_;
   stats.downlink_bytes = downlink_bytes_;
@@ -138,7 +149,7 @@ OrderStats CoordinatedOrders<T>::stats() const {
 template <Real T>
 void CoordinatedOrders<T>::save(std::vector<std::byte>& out) const {
   LACONIC_EXPECTS(is_settled());
-  settle();
+  if (background_ != nullptr) background_->wait();
   wire::WireWriter writer(out);
   save_facts(facts_, writer);
   writer.u8(open_ ? 1 : 0);
@@ -171,12 +182,24 @@ void CoordinatedOrders<T>::load_parts(std::span<const std::byte> state) {
   if (open == 1 && begun == 0) in.fail_at(place, Fault::kBadValue, open, 0);
   for (auto& order : orders_) load_order(in, order);
   seen_.load(in);
+  if (in.ok() && open == 0 && !is_between_epochs(begun)) {
+    in.fail_at(place, Fault::kBadValue, open, 1);
+  }
   const std::uint32_t epoch = begun == 0 ? 0 : begun - 1;
   if (in.ok()) load_balance(epoch, in);
   expect_end(in);
   open_ = open == 1;
   begun_ = begun;
   epoch_ = epoch;
+}
+
+template <Real T>
+bool CoordinatedOrders<T>::is_between_epochs(std::uint32_t begun) const {
+  if (begun == 0) return seen_.is_empty();
+  for (std::uint32_t w = mine_.begin; w < mine_.end; ++w) {
+    if (seen_.first_missing(w - mine_.begin) < units()[w]) return false;
+  }
+  return true;
 }
 
 template <Real T>

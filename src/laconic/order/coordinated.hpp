@@ -42,6 +42,7 @@ class CoordinatedOrders : public ExampleOrders<T> {
   void observe(std::uint32_t worker, std::uint32_t position, const UnitGradient<T>& gradient) final;
   void exchange(Tag tag, Communicator& comm) final;
   void end_epoch(Tag tag, Communicator& comm) final;
+  void settle() final;
   [[nodiscard]] OrderStats stats() const final;
   void save(std::vector<std::byte>& out) const final;
   void load(std::span<const std::byte> state) final;
@@ -56,7 +57,8 @@ class CoordinatedOrders : public ExampleOrders<T> {
   // gradient is not finite.
   virtual void pack() = 0;
   // Collective. Exchanges what was packed and decides. May run beside keep, in another thread: it
-  // shares nothing with it. Throws UnitDivergedError when it hears of a gradient.
+  // shares nothing with it. Throws UnitDivergedError on every rank or on none: when it hears of a
+  // gradient, or where all ranks decide alike.
   virtual void carry(Tag tag, Communicator& comm) = 0;
   // Collective. The signs of all hosted workers' pairs are in signs() afterwards.
   virtual void finish(Tag tag, Communicator& comm) = 0;
@@ -64,6 +66,7 @@ class CoordinatedOrders : public ExampleOrders<T> {
   // Whether everything that was observed has been exchanged.
   [[nodiscard]] virtual bool is_settled() const = 0;
   virtual void save_balance(wire::WireWriter& out) const = 0;
+  // Fails also where the state is not one of hosted workers that have seen what has_seen says.
   virtual void load_balance(std::uint32_t epoch, wire::WireReader& in) = 0;
 
   [[nodiscard]] std::uint32_t workers() const {
@@ -78,13 +81,19 @@ class CoordinatedOrders : public ExampleOrders<T> {
   // Numbers that are balanced: those of a sketch, or of the gradient.
   [[nodiscard]] std::size_t dim() const { return dim_; }
   [[nodiscard]] std::uint32_t epoch() const { return epoch_; }
+  // Whether a hosted worker's gradient was given.
+  [[nodiscard]] bool has_seen(std::uint32_t worker, std::uint32_t position) const {
+    return seen_.contains(worker - mine_.begin, position);
+  }
   [[nodiscard]] PairSigns& signs() { return signs_; }
   [[nodiscard]] const PairSigns& signs() const { return signs_; }
   [[nodiscard]] PairServerSetup server_setup() const {
     return {.units = setup_.common.units, .dim = dim_, .options = setup_.options};
   }
-  // Of this rank's own gradients.
+  // What this rank has to tell of.
   [[nodiscard]] bool diverges() const { return diverged_.unit().has_value(); }
+  // Told by the next pack. Not from within carry, which runs beside observe.
+  void note_diverged(const UnitDivergedError::Unit& unit) { diverged_.note(unit); }
   // What was carried has been told of.
   void throw_if_diverged() const {
     if (heard_.unit()) throw UnitDivergedError(*heard_.unit());
@@ -125,9 +134,11 @@ class CoordinatedOrders : public ExampleOrders<T> {
 
  private:
   void load_parts(std::span<const std::byte> state);
-  // Nothing is carried any more; throws what carrying threw.
-  void settle() const {
-    if (background_ != nullptr) background_->wait();
+  // Between epochs all gradients were given, before the first one none.
+  [[nodiscard]] bool is_between_epochs(std::uint32_t begun) const;
+  // Nothing is carried any more; what carrying threw is kept for settle.
+  void rest() const {
+    if (background_ != nullptr) background_->rest();
   }
 
   CoordinatedSetup setup_;
@@ -137,7 +148,7 @@ class CoordinatedOrders : public ExampleOrders<T> {
   std::optional<SignSketch> sketch_ = {};
   SeenUnits seen_;                                       // of hosted workers
   PairSigns signs_;                                      // of all workers; filled for hosted ones
-  DivergenceNote diverged_ = {};                         // observed here
+  DivergenceNote diverged_ = {};                         // observed or decided here
   DivergenceNote heard_ = {};                            // in messages
   std::vector<std::vector<std::uint32_t>> orders_ = {};  // by hosted worker
   std::vector<std::uint32_t> next_ = {};

@@ -65,15 +65,27 @@ class SeparateOrders final : public ExampleOrders<T> {
 
   void end_epoch(Tag tag, Communicator& comm) override {
     LACONIC_EXPECTS(open_);
-    exchange(tag, comm);
-    if (observes_) last_ = gather_stats();
-    // Asking for the next epoch is what ends one; orders that do not observe have nothing to end.
     open_ = false;
-    if (observes_) {
-      for (auto& policy : policies_) (void)policy->epoch(epoch_ + 1);
-      ended_ = true;
+    if (!observes_) return;  // nothing to end, nothing to tell
+    last_ = gather_stats();
+    // Asking for the next epoch is what ends one. A policy that decides then may find that sums of
+    // its gradients are not finite.
+    try {
+      if (!diverged_.unit()) {
+        for (auto& policy : policies_) (void)policy->epoch(epoch_ + 1);
+      }
+    } catch (const UnitDivergedError& e) {
+      diverged_.note(e.unit());
     }
+    diverged_.tell(tag, comm, traffic_);
+    // Decisions that were made as gradients came are forgotten by now; those of offline herding
+    // have just been made.
+    const OrderStats after = gather_stats();
+    if (after.plus + after.minus > 0) last_ = after;
+    ended_ = true;
   }
+
+  void settle() override {}
 
   [[nodiscard]] OrderStats stats() const override {
     OrderStats stats = observes_ && ended_ && !open_ ? last_ : gather_stats();

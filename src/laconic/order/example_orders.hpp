@@ -57,14 +57,22 @@ class ExampleOrders {
 
   // Collective, once per optimiser step and before end_epoch, after the step's gradients were
   // observed. Every rank throws the same UnitDivergedError when a gradient of this step is not
-  // finite; the orders must not be used afterwards. Uses phases tag.phase to tag.phase + 3. Nothing
+  // finite, or when a difference or product of an earlier step overflowed where not all ranks see
+  // it; the orders must not be used afterwards. Uses phases tag.phase to tag.phase + 3. Nothing
   // is sent by orders that do not observe. CommError when a message cannot be decoded: replicas
   // would drift apart.
   virtual void exchange(Tag tag, Communicator& comm) = 0;
   // Collective. Ends the epoch; the orders of the next one are known afterwards. std::logic_error
-  // naming worker and position when a gradient is missing. Uses phases as exchange does.
+  // naming worker and position when a gradient is missing. Every rank throws the same
+  // UnitDivergedError, as exchange does. Uses phases as exchange does.
   virtual void end_epoch(Tag tag, Communicator& comm) = 0;
 
+  // Waits for an exchange that is still on its way (behind=true) and throws what it threw, which
+  // would else be reported by the next exchange or end_epoch. Not collective: the other ranks carry
+  // the same exchange by themselves.
+  virtual void settle() = 0;
+
+  // Waits for what is on its way, throws nothing of it: that is kept for the next call above.
   [[nodiscard]] virtual OrderStats stats() const = 0;
 
   // Appends this rank's state, also in the middle of an epoch (between exchanges): orders of the

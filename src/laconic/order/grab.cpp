@@ -100,6 +100,19 @@ class GrabEngine {
     load_numbers(in, sum_);
     store_.load(in, setup_.dim, std::span(&setup_.units, 1));
   }
+  // Everything before the one that is due was balanced, what was seen behind it is kept.
+  [[nodiscard]] bool fits(std::uint32_t units, const SeenUnits& seen) const {
+    std::size_t kept = 0;
+    for (std::uint32_t j = 0; j < units; ++j) {
+      if (j <= due_ && seen.contains(0, j) != (j < due_)) return false;
+      if (j < due_) continue;
+      if (sign_bit(signs_, j)) return false;
+      if (!seen.contains(0, j)) continue;
+      ++kept;
+      if (!store_.keeps(0, j, false)) return false;
+    }
+    return store_.held(0).size() == kept;
+  }
 
  private:
   void balance(const UnitGradient<T>& gradient) {

@@ -23,8 +23,8 @@ template <Real T>
 class GreedyEngine {
  public:
   explicit GreedyEngine(const EngineSetup& setup)
-      : collected_(setup.units, setup.dim), mean_(setup.dim), s_(setup.dim), raw_sum_(setup.dim) {}
-  void begin_epoch(std::uint32_t) {}
+      : setup_(setup), collected_(setup.units, setup.dim), mean_(setup.dim), s_(setup.dim) {}
+  void begin_epoch(std::uint32_t e) { epoch_ = e; }
   void push(std::uint32_t position, const UnitGradient<T>& gradient) {
     collected_.set(position, gradient);
   }
@@ -33,7 +33,6 @@ class GreedyEngine {
     const std::size_t units = order.size();
     collected_.mean(mean_);
     std::ranges::fill(s_, 0.0);
-    std::ranges::fill(raw_sum_, 0.0);
     std::vector<double> squares(units);
     std::vector<std::uint32_t> left(units);
     for (std::uint32_t j = 0; j < units; ++j) {
@@ -48,11 +47,14 @@ class GreedyEngine {
         // |s + z|^2 - |s|^2
         const double growth =
             squares[left[c]] + 2 * kernels::centred_dot<T>(collected_.row(left[c]), mean_, s_);
+        if (!std::isfinite(growth)) {
+          throw UnitDivergedError({.worker = setup_.worker, .epoch = epoch_, .position = left[c]});
+        }
         if (!(growth < smallest)) continue;
         smallest = growth;
         best = c;
       }
-      kernels::centred_update<T>(false, collected_.row(left[best]), mean_, s_, raw_sum_);
+      kernels::add_centred<T>(false, collected_.row(left[best]), mean_, s_);
       next.push_back(order[left[best]]);
       left.erase(left.begin() + static_cast<std::ptrdiff_t>(best));
     }
@@ -60,12 +62,13 @@ class GreedyEngine {
   }
 
   [[nodiscard]] OrderStats stats() const {
-    return {.memory = {.sum_numbers = 2 * s_.size(),
+    return {.memory = {.sum_numbers = mean_.size() + s_.size(),
                        .cached_numbers = collected_.numbers(),
                        .peak_cached_numbers = collected_.numbers()}};
   }
   void save(wire::WireWriter& out) const { collected_.save(out); }
   void load(wire::WireReader& in) { collected_.load(in); }
+  [[nodiscard]] bool fits(std::uint32_t, const SeenUnits&) const { return true; }
 
  private:
   [[nodiscard]] double centred_square(std::span<const T> z) const {
@@ -77,10 +80,11 @@ class GreedyEngine {
     return total;
   }
 
+  EngineSetup setup_;
+  std::uint32_t epoch_ = 0;
   Collected<T> collected_;
   AlignedVector<double> mean_;
   AlignedVector<double> s_;
-  AlignedVector<double> raw_sum_;  // the sum of raw vectors that centred_update keeps
 };
 
 }  // namespace

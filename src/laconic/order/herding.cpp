@@ -37,8 +37,7 @@ class HerdingEngine {
         rule_(setup.options.rule),
         collected_(setup.units, setup.dim),
         mean_(setup.dim),
-        r_(setup.dim),
-        raw_sum_(setup.dim) {}
+        r_(setup.dim) {}
   void begin_epoch(std::uint32_t e) { epoch_ = e; }
   void push(std::uint32_t position, const UnitGradient<T>& gradient) {
     collected_.set(position, gradient);
@@ -65,18 +64,18 @@ class HerdingEngine {
             .minus = counts.minus,
             .ties = counts.ties,
             .smallest_margin = counts.smallest_margin,
-            .memory = {.sum_numbers = 2 * r_.size(),
+            .memory = {.sum_numbers = mean_.size() + r_.size(),
                        .cached_numbers = collected_.numbers(),
                        .peak_cached_numbers = collected_.numbers()}};
   }
   void save(wire::WireWriter& out) const { collected_.save(out); }
   void load(wire::WireReader& in) { collected_.load(in); }
+  [[nodiscard]] bool fits(std::uint32_t, const SeenUnits&) const { return true; }
 
  private:
   std::vector<std::uint64_t> balance(std::span<const std::uint32_t> positions) {
     std::vector<std::uint64_t> signs(kernels::words_for(positions.size()));
     std::ranges::fill(r_, 0.0);
-    std::ranges::fill(raw_sum_, 0.0);
     rule_.begin_epoch();
     largest_sum_ = 0;
     for (std::size_t j = 0; j < positions.size(); ++j) {
@@ -88,7 +87,7 @@ class HerdingEngine {
       }
       const bool negative = rule_.is_negative({.product = product});
       if (negative) signs[j / 64] |= std::uint64_t{1} << (j % 64);
-      kernels::centred_update<T>(negative, z, mean_, r_, raw_sum_);
+      kernels::add_centred<T>(negative, z, mean_, r_);
       largest_sum_ = std::max(largest_sum_, kernels::absmax<double>(r_));
     }
     return signs;
@@ -99,7 +98,6 @@ class HerdingEngine {
   Collected<T> collected_;
   AlignedVector<double> mean_;
   AlignedVector<double> r_;
-  AlignedVector<double> raw_sum_;  // the sum of raw vectors that centred_update keeps
   std::uint32_t epoch_ = 0;
   double largest_sum_ = 0;
 };

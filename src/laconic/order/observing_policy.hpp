@@ -10,6 +10,7 @@
 //   OrderStats stats() const;
 //   void save(wire::WireWriter&) const;
 //   void load(wire::WireReader&);
+//   bool fits(std::uint32_t units, const SeenUnits&) const;  // whether exactly these were pushed
 #pragma once
 
 #include <fmt/format.h>
@@ -120,6 +121,7 @@ class ObservingPolicy final : public OrderPolicy {
     load_order(in, order);
     SeenUnits seen = seen_;
     seen.load(in);
+    const std::size_t place = in.position();
     const std::uint8_t which = in.u8();
     Engines engine;
     switch (which) {
@@ -133,6 +135,9 @@ class ObservingPolicy final : public OrderPolicy {
         break;
       default:
         in.fail(Fault::kBadValue, which, 2);
+    }
+    if (in.ok() && !belong_together(begun != 0, seen, engine)) {
+      in.fail_at(place, Fault::kBadValue, which, begun);
     }
     expect_end(in);
     begun_ = begun != 0;
@@ -169,6 +174,16 @@ class ObservingPolicy final : public OrderPolicy {
     engine->begin_epoch(epoch);
     if (in.ok()) engine->load(in);
     out = std::move(engine);
+  }
+  [[nodiscard]] bool belong_together(bool begun, const SeenUnits& seen,
+                                     const Engines& engine) const {
+    if (const auto* floats = std::get_if<std::unique_ptr<FloatEngine>>(&engine)) {
+      return begun && (*floats)->fits(setup_.units, seen);
+    }
+    if (const auto* doubles = std::get_if<std::unique_ptr<DoubleEngine>>(&engine)) {
+      return begun && (*doubles)->fits(setup_.units, seen);
+    }
+    return seen.is_empty();  // an engine comes with the first gradient
   }
   static void end(std::monostate&, std::span<std::uint32_t>) {}
   template <class Engine>
@@ -209,11 +224,17 @@ class ObservingPolicy final : public OrderPolicy {
       throw std::logic_error(fmt::format(
           "{}: gradients were of another type before; observe float or double, not both", name_));
     }
-    if (!is_finite(gradient)) {
+    bool is_usable = is_finite(gradient);
+    UnitGradient<T> kept = gradient;
+    if (is_usable && sketch_) {
+      kept = sketch_->project(gradient);
+      is_usable = is_finite(kept);  // sums of finite numbers may not be
+    }
+    if (!is_usable) {
       throw UnitDivergedError({.worker = setup_.worker, .epoch = epoch_, .position = position});
     }
     (void)seen_.insert(0, position);
-    (*engine)->push(position, sketch_ ? sketch_->project(gradient) : gradient);
+    (*engine)->push(position, kept);
   }
 
   OrderSetup setup_;

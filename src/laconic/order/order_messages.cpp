@@ -82,6 +82,11 @@ std::size_t write_sums(const Item& item, std::span<const double> sums,
   return out.size() - before;
 }
 
+bool begins_with_note(wire::Bytes message) {
+  wire::Frame frame;
+  return wire::take_frame(message, frame) && frame.header.kind == wire::Kind::kOrderDiverged;
+}
+
 Status take_message(wire::Bytes& rest, const Awaited& awaited, Received& out, bool& diverged) {
   wire::Bytes after = rest;
   wire::Frame frame;
@@ -101,12 +106,11 @@ Status take_message(wire::Bytes& rest, const Awaited& awaited, Received& out, bo
     expected = {.kind = wire::Kind::kOrderDiverged,
                 .phase = kUp,
                 .round = awaited.epoch,
-                .senders = awaited.end_worker};
+                .senders = std::max(awaited.end_worker, awaited.noted_workers)};
   }
   if (Status status = wire::check_header(header, expected); !status) return status;
-  if (header.sender < awaited.first_worker) {
-    return {Fault::kBadSender, 12, header.sender, awaited.first_worker};
-  }
+  const std::uint32_t first = diverged && awaited.noted_workers > 0 ? 0 : awaited.first_worker;
+  if (header.sender < first) return {Fault::kBadSender, 12, header.sender, first};
   wire::WireReader reader(frame.payload);
   const std::uint32_t index = reader.u32();
   if (diverged) {

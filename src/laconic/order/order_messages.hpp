@@ -61,8 +61,13 @@ struct Awaited {
   std::uint32_t epoch = 0;
   std::uint32_t first_worker = 0;  // hosted by the sender: first <= worker < end
   std::uint32_t end_worker = 0;
+  // The sender is the order server: it may tell of a diverged unit of any of so many workers. 0: it
+  // is not.
+  std::uint32_t noted_workers = 0;
   Slice slice = {};
 };
+// Whether the message begins with a frame of kind kOrderDiverged; nothing else is checked.
+[[nodiscard]] bool begins_with_note(wire::Bytes message);
 // Takes the first frame off `rest`. `diverged` is set when it is of kind kOrderDiverged.
 Status take_message(wire::Bytes& rest, const Awaited& awaited, Received& out, bool& diverged);
 // The gradient of a received frame, checked: finite numbers, increasing indices within the slice.

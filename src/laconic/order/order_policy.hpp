@@ -59,19 +59,29 @@ struct OrderMemory {
   bool operator==(const OrderMemory&) const = default;
 };
 
-// What happened in the epoch under way, or after its end in the epoch that ended last. Alike on
-// all ranks for coordinated orders; for others of the policies hosted here.
+// What happened in the epoch under way, or after its end in the epoch that ended last. Which
+// decisions a rank knows of: cd-grab with exchange=server all of them on the server's rank and none
+// (zeros) elsewhere, with replicated and sharded all of them on every rank; other orders those of
+// the policies hosted here. Bytes and memory are always of this rank and its hosted workers.
 struct OrderStats {
-  double largest_sum = 0;        // S: largest |h|_inf after a complete time step of all workers
-  double sum_norm = 0;           // |h|_2 now
+  // S: largest |h|_inf after a complete time step of all workers. Of several policies the largest;
+  // sharded: within an epoch that of the rank's slice.
+  double largest_sum = 0;
+  // |h|_2 now. Of several policies the root of the sum of squares; sharded: at the end of the
+  // epoch, 0 before.
+  double sum_norm = 0;
   std::uint64_t plus = 0;        // decisions +1
   std::uint64_t minus = 0;       // decisions -1
   std::uint64_t ties = 0;        // decisions with <h, v> exactly 0
   std::uint64_t would_fail = 0;  // walk only: |<h, v>| > c M^2 or |h|_inf > c M
   double smallest_margin = 0;    // smallest |<h, v>| that was not 0; 0 when there was none
-  std::uint64_t uplink_bytes =
-      0;  // frames from hosted workers since construction, headers included
-  std::uint64_t downlink_bytes = 0;  // frames with signs to hosted workers, likewise
+  // Frames from hosted workers since construction, headers included, once whatever the number of
+  // ranks that get them; those of the worker's own rank count, too. Sharded: the frames that a
+  // worker would send if each were alone on its machine.
+  std::uint64_t uplink_bytes = 0;
+  // Frames with signs to hosted workers, likewise. Replicated: none. Sharded: the sums of a worker
+  // that is alone on its machine, one frame per step.
+  std::uint64_t downlink_bytes = 0;
   Traffic traffic = {};  // what this rank handed to collectives for the order, since construction
   OrderMemory memory = {};
 };

@@ -35,6 +35,12 @@ class PairEngine {
   }
   void save(wire::WireWriter& out) const { server_.save(out); }
   void load(wire::WireReader& in) { server_.load(in); }
+  [[nodiscard]] bool fits(std::uint32_t units, const SeenUnits& seen) const {
+    for (std::uint32_t j = 0; j < units; ++j) {
+      if (server_.has(0, j) != seen.contains(0, j)) return false;
+    }
+    return true;
+  }
 
  private:
   PairServer<T> server_;

@@ -9,14 +9,26 @@
 
 #include "laconic/base/assert.hpp"
 #include "laconic/kernels/kernels.hpp"
+#include "laconic/order/compose.hpp"
 
 namespace laconic::order {
 
 PairSigns::PairSigns(std::span<const std::uint32_t> units) {
   for (const std::uint32_t count : units) {
+    pairs_.push_back(count / 2);
     offsets_.push_back(offsets_.back() + kernels::words_for(count / 2));
   }
   words_.resize(offsets_.back());
+}
+
+void PairSigns::load(wire::WireReader& in) {
+  const std::size_t start = in.position();
+  in.words(words_);
+  for (std::size_t w = 0; w < pairs_.size() && in.ok(); ++w) {
+    if (pairs_[w] % 64 == 0) continue;
+    const std::size_t last = offsets_[w] + pairs_[w] / 64;
+    if (words_[last] >> (pairs_[w] % 64) != 0) in.fail_at(start + 8 * last, Fault::kNonZeroPadding);
+  }
 }
 
 void PairSigns::clear() { std::ranges::fill(words_, std::uint64_t{0}); }
@@ -318,6 +330,39 @@ void PairServer<T>::load(wire::WireReader& in) {
   signs_.load(in);
   load_numbers(in, h_);
   store_.load(in, setup_.dim, setup_.units);
+  if (in.ok() && !is_consistent()) in.fail_at(start, Fault::kBadValue, pair_, pair_end_);
+}
+
+template <Real T>
+bool PairServer<T>::is_consistent() const {
+  std::uint64_t decided = 0;
+  for (std::size_t w = 0; w < setup_.units.size(); ++w) {
+    const std::uint32_t pairs = setup_.units[w] / 2;
+    decided += std::min(pairs, w < worker_ ? pair_ + 1 : pair_);
+    std::size_t kept = 0;
+    for (std::uint32_t k = 0; 2 * k < setup_.units[w]; ++k) {
+      if (!is_consistent(w, k, kept)) return false;
+    }
+    if (store_.held(w).size() != kept) return false;
+  }
+  return decided == vectors_;
+}
+
+template <Real T>
+bool PairServer<T>::is_consistent(std::size_t worker, std::uint32_t pair, std::size_t& kept) const {
+  const std::uint32_t first = 2 * pair;
+  const bool lone = is_lone(worker, first);
+  if (!is_active(pair, worker)) return true;  // a lone unit that is not kept
+  const bool has_first = has(worker, first);
+  const bool has_second = lone || has(worker, first + 1);
+  const bool is_complete = has_first && has_second;
+  if (pair < pair_ || (pair == pair_ && worker < worker_)) return is_complete;  // decided
+  if (!lone && sign_bit(signs_.of(worker), pair)) return false;
+  if (is_complete && is_due(worker, pair)) return false;
+  if (!has_first && (lone || !has_second)) return true;
+  ++kept;
+  const std::uint32_t position = has_first ? first : first + 1;
+  return store_.keeps(worker, position, is_complete && !lone);
 }
 
 template class PairServer<float>;

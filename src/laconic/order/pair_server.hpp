@@ -52,9 +52,11 @@ class PairSigns {
     std::ranges::copy(signs, of_mutable(worker).begin());
   }
   void save(wire::WireWriter& out) const { out.words(words_); }
-  void load(wire::WireReader& in) { in.words(words_); }
+  // Fails with kNonZeroPadding for a sign behind a worker's last pair.
+  void load(wire::WireReader& in);
 
  private:
+  std::vector<std::uint32_t> pairs_ = {};
   std::vector<std::size_t> offsets_ = {0};
   std::vector<std::uint64_t> words_ = {};
 };
@@ -111,6 +113,10 @@ class PairServer {
   [[nodiscard]] bool is_negative(double product, const UnitGradient<T>& v, std::uint32_t position);
   void conclude(std::unique_ptr<Row<T>> difference, double product);
   [[nodiscard]] double product_of(const UnitGradient<T>& v) const;
+  // Whether what was seen, what is kept, the signs and the cursor belong together.
+  [[nodiscard]] bool is_consistent() const;
+  // The same of one pair or lone unit; adds the rows that are to be kept for it.
+  [[nodiscard]] bool is_consistent(std::size_t worker, std::uint32_t pair, std::size_t& kept) const;
 
   PairServerSetup setup_;
   SignRule rule_;

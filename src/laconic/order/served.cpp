@@ -36,6 +36,7 @@ class ServedOrders final : public CoordinatedOrders<T> {
   };
 
   void pack() override {
+    if (overflow_.unit()) this->note_diverged(*overflow_.unit());
     to_all_ = replicated_ || this->diverges();
     if (this->diverges()) {
       outbox_.clear();
@@ -77,10 +78,12 @@ class ServedOrders final : public CoordinatedOrders<T> {
   void serve() {
     inbound_.clear();
     for (std::uint32_t r = 0; r < gathered_.size(); ++r) {
-      this->parse(r, gathered_.part(r), {.kind = wire::Kind::kOrderUnit, .slice = whole()},
-                  [this, r](const Received& message) {
-                    inbound_.push_back({r, message});
-                  });
+      this->parse(
+          r, gathered_.part(r),
+          {.kind = wire::Kind::kOrderUnit, .noted_workers = noted_workers(r), .slice = whole()},
+          [this, r](const Received& message) {
+            inbound_.push_back({r, message});
+          });
     }
     this->throw_if_diverged();
     if (!server_) {
@@ -106,12 +109,30 @@ class ServedOrders final : public CoordinatedOrders<T> {
       if (Status status = read_gradient(inbound.message, whole(), *row); !status) {
         this->bad_message(inbound.rank, status);
       }
-      server_->push_row(item.worker, item.index, std::move(row));
+      if (!push(item, std::move(row))) return;
     }
   }
 
+  // False when a difference or product is not finite. Replicas see that alike and throw alike; a
+  // server alone tells the others by the next message that every rank gets from it.
+  bool push(const Item& item, std::unique_ptr<Row<T>> row) {
+    try {
+      server_->push_row(item.worker, item.index, std::move(row));
+    } catch (const UnitDivergedError& e) {
+      if (replicated_) throw;
+      overflow_.note(e.unit());
+      return false;
+    }
+    return true;
+  }
+
+  // The server tells of every worker's units, other ranks of their own.
+  [[nodiscard]] std::uint32_t noted_workers(std::uint32_t rank) const {
+    return !replicated_ && rank == server_rank_ ? this->workers() : 0;
+  }
+
   void finish(Tag tag, Communicator& comm) override {
-    if (server_) server_->expect_complete();
+    if (server_ && !overflow_.unit()) server_->expect_complete();
     if (replicated_) {
       for (std::uint32_t w = this->mine().begin; w < this->mine().end; ++w) {
         this->signs().assign(w, server_->signs(w));
@@ -121,7 +142,11 @@ class ServedOrders final : public CoordinatedOrders<T> {
     answers_.resize(comm.size());
     for (auto& answer : answers_) answer.clear();
     parts_.assign(comm.size(), {});
-    if (server_) {
+    if (overflow_.unit()) {  // in place of the signs
+      this->note_diverged(*overflow_.unit());
+      for (auto& answer : answers_) this->write_note(answer);
+      parts_.assign(answers_.begin(), answers_.end());
+    } else if (server_) {
       for (std::uint32_t r = 0; r < comm.size(); ++r) {
         const WorkerBlock block = this->hosted_by(r);
         for (std::uint32_t w = block.begin; w < block.end; ++w) {
@@ -133,6 +158,14 @@ class ServedOrders final : public CoordinatedOrders<T> {
     }
     comm.all_to_all(tag, parts_, gathered_);
     wire::Bytes answer = gathered_.part(server_rank_);
+    if (begins_with_note(answer)) {
+      this->parse(server_rank_, answer,
+                  {.kind = wire::Kind::kOrderSigns, .noted_workers = noted_workers(server_rank_)},
+                  [this](const Received&) {
+                    this->bad_message(server_rank_, {Fault::kBadKind, 5});
+                  });
+      this->throw_if_diverged();
+    }
     this->count_downlink(answer.size());
     for (std::uint32_t w = this->mine().begin; w < this->mine().end; ++w) {
       const std::uint32_t pairs = this->units()[w] / 2;
@@ -156,6 +189,13 @@ class ServedOrders final : public CoordinatedOrders<T> {
     if (!server_) return;
     server_->begin_epoch(epoch);
     server_->load(in);
+    for (std::uint32_t w = this->mine().begin; w < this->mine().end && in.ok(); ++w) {
+      for (std::uint32_t j = 0; j < this->units()[w]; ++j) {
+        if (this->has_seen(w, j) != server_->has(w, j)) {
+          in.fail(Fault::kBadIndex, j, this->units()[w]);
+        }
+      }
+    }
   }
 
   bool replicated_;
@@ -163,7 +203,8 @@ class ServedOrders final : public CoordinatedOrders<T> {
   std::optional<PairServer<T>> server_ = {};
   std::vector<std::byte> outbox_ = {};
   std::vector<std::byte> packed_ = {};
-  bool to_all_ = false;  // packed_ is for every rank
+  bool to_all_ = false;           // packed_ is for every rank
+  DivergenceNote overflow_ = {};  // of the server's decisions; carry's until settle
   std::vector<std::span<const std::byte>> parts_ = {};
   std::vector<std::vector<std::byte>> answers_ = {};  // by rank
   std::vector<Inbound> inbound_ = {};

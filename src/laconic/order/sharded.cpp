@@ -21,6 +21,7 @@
 
 #include "laconic/base/assert.hpp"
 #include "laconic/kernels/kernels.hpp"
+#include "laconic/order/compose.hpp"
 #include "laconic/order/coordinated.hpp"
 
 namespace laconic::order {
@@ -173,7 +174,11 @@ class ShardedOrders final : public CoordinatedOrders<T> {
       return;
     }
     differences_.subtract(*row, gradient, position % 2 == 0);
-    send(worker, position / 2, row->view());
+    if (is_finite(row->view())) {
+      send(worker, position / 2, row->view());
+    } else {
+      this->note_diverged({.worker = worker, .epoch = this->epoch(), .position = position | 1});
+    }
     firsts_.give_back(std::move(row));
   }
 
@@ -406,13 +411,44 @@ class ShardedOrders final : public CoordinatedOrders<T> {
     const WorkerBlock& mine = this->mine();
     firsts_.load(in, this->dim(), this->units().subspan(mine.begin, mine.size()));
     slices_.load(in, slice().size, pairs_of({this->units().begin(), this->units().end()}));
-    for (std::uint32_t w = 0; w < this->workers() && in.ok(); ++w) {
-      for (std::uint32_t k = pair_; k < this->units()[w] / 2; ++k) {
-        if (arrived_.contains(w, k) != (slices_.find(w, k) != nullptr)) {
-          in.fail(Fault::kBadIndex, k, pair_);
-        }
+    if (in.ok() && !is_consistent()) in.fail_at(place, Fault::kBadValue, pair_, pair_end_);
+  }
+
+  // Whether what was seen, what arrived, what is kept, the signs and the step belong together.
+  [[nodiscard]] bool is_consistent() const {
+    std::uint64_t decided = 0;
+    for (std::uint32_t w = 0; w < this->workers(); ++w) {
+      const std::uint32_t pairs = this->units()[w] / 2;
+      decided += std::min(pair_, pairs);
+      std::size_t waiting = 0;
+      for (std::uint32_t k = 0; k < pairs; ++k) {
+        const bool arrived = arrived_.contains(w, k);
+        if (k < pair_ && !arrived) return false;
+        if (k < pair_) continue;
+        if (sign_bit(this->signs().of(w), k)) return false;
+        if (!arrived) continue;
+        ++waiting;
+        const auto* held = slices_.find(w, k);
+        // Products of slices are dense.
+        if (held == nullptr || !held->is_difference || held->row->is_sparse) return false;
       }
+      if (slices_.held(w).size() != waiting) return false;
+      if (this->mine().contains(w) && !are_firsts_consistent(w)) return false;
     }
+    return decided == vectors_ && !is_next_complete();
+  }
+  [[nodiscard]] bool are_firsts_consistent(std::uint32_t worker) const {
+    const std::uint32_t hosted = worker - this->mine().begin;
+    std::size_t waiting = 0;
+    for (std::uint32_t k = 0; k < this->units()[worker] / 2; ++k) {
+      const bool has_first = this->has_seen(worker, 2 * k);
+      const bool has_second = this->has_seen(worker, 2 * k + 1);
+      if (arrived_.contains(worker, k) != (has_first && has_second)) return false;
+      if (has_first == has_second) continue;
+      ++waiting;
+      if (!firsts_.keeps(hosted, has_first ? 2 * k : 2 * k + 1, false)) return false;
+    }
+    return firsts_.held(hosted).size() == waiting;
   }
 
   SignRule rule_;

@@ -3,6 +3,7 @@
 // that after warm-up nothing is allocated. Private to the layer.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -60,6 +61,11 @@ class UnitStore {
   [[nodiscard]] std::unique_ptr<Row<T>> release(std::size_t worker, std::uint32_t position);
   void release_all();
   [[nodiscard]] std::span<const Held> held(std::size_t worker) const { return held_[worker]; }
+  // Whether the position's row is kept, as a difference or not.
+  [[nodiscard]] bool keeps(std::size_t worker, std::uint32_t position, bool difference) const {
+    const Held* found = find(worker, position);
+    return found != nullptr && found->is_difference == difference;
+  }
 
   [[nodiscard]] std::uint64_t numbers() const;  // held
   // The most rows that were out at a time since construction.
@@ -86,6 +92,10 @@ class SeenUnits {
   [[nodiscard]] bool contains(std::size_t worker, std::uint32_t position) const;
   // The first position that was not given; units of the worker when all were.
   [[nodiscard]] std::uint32_t first_missing(std::size_t worker) const;
+  // Whether no gradient was given.
+  [[nodiscard]] bool is_empty() const {
+    return std::ranges::all_of(words_, [](std::uint64_t word) { return word == 0; });
+  }
   void save(wire::WireWriter& out) const;
   void load(wire::WireReader& in);
 

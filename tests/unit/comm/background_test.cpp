@@ -75,6 +75,16 @@ TEST(Background, HandsOverWhatTheWorkThrewOnce) {
   EXPECT_THROW(background.start([](Communicator&) {}), std::runtime_error);
 }
 
+TEST(Background, RestKeepsWhatTheWorkThrewForWait) {
+  const auto comm = make_self_communicator();
+  Background background(comm->open_second({}));
+  background.start([](Communicator&) { throw std::runtime_error("first"); });
+  background.rest();
+  background.rest();
+  EXPECT_THROW(background.wait(), std::runtime_error);
+  EXPECT_NO_THROW(background.wait());
+}
+
 TEST(Background, IsReleasedWhenARankFails) {
   std::atomic<int> released = 0;
   try {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 
 namespace laconic::experiment {
 namespace {
@@ -123,7 +124,16 @@ INSTANTIATE_TEST_SUITE_P(
                 "f.toml:7: order", "order 'grab' needs the gradients of single examples"},
         Finding{"observing_order_of_noise",
                 kQuadratic + kDense + "batch = 'noisy'\norder = 'pair-grab'\n", kError,
-                "f.toml:9: method[1].order", "which batch = 'noisy' does not visit"},
+                "f.toml:9: method[1].order",
+                "order 'pair-grab' needs the gradients of single examples, which problem "
+                "'noisy-quadratic' does not give; use order = 'reshuffle'"},
+        Finding{"observing_order_without_examples", kQuadratic + kDense + "order = 'cd-grab'\n",
+                kError, "f.toml:8: method[1].order",
+                "order 'cd-grab' needs the gradients of single examples, which problem "
+                "'noisy-quadratic' does not give; use order = 'reshuffle'"},
+        Finding{"observing_shared_order_without_examples",
+                kQuadratic + "order = 'herding'\n" + kDense + "batch = 'full'\n", kError,
+                "f.toml:6: order", "which problem 'noisy-quadratic' does not give"},
         Finding{"unit_without_batches", kHeadText + kDense + "unit = 2\n", kWarning,
                 "f.toml:9: method[1].unit", "unit is ignored"},
         Finding{"unit_that_does_not_divide", kHeadText + "batch = 10\n" + kDense + "unit = 4\n",
@@ -184,6 +194,23 @@ INSTANTIATE_TEST_SUITE_P(
                 kHeadText + "[[method]]\naggregator = 'vote:zero=abstain'\nstep = 'theory'\n",
                 kWarning, "f.toml:9: method[1].step", "1/L"}),
     [](const auto& test) { return std::string(test.param.name); });
+
+// A remedy that is taken is not refused by the next finding.
+TEST(Validate, NamesARemedyForAnObservingOrderThatWorks) {
+  const std::string order = "[[method]]\naggregator = 'dense'\norder = ";
+  const std::pair<const char*, const char*> kCases[] = {
+      {"noisy-quadratic:d=10", ""},
+      {"noisy-quadratic:d=10", "batch = 'noisy'\n"},
+      {"quadratic", "batch = 'full'\n"}};
+  for (const auto& [problem, batch] : kCases) {
+    std::string head = kQuadratic;
+    head.replace(head.find("noisy-quadratic:d=10"), 20, problem);
+    EXPECT_EQ(problems_of(head + order + "'grab'\n" + batch).size(), 1U) << problem << batch;
+    for (const Diagnostic& d : problems_of(head + order + "'reshuffle'\n" + batch)) {
+      EXPECT_EQ(d.severity, kWarning) << text_of(d);
+    }
+  }
+}
 
 TEST(Validate, AcceptsACompleteConfiguration) {
   EXPECT_TRUE(problems_of(kHeadText + kDense).empty());

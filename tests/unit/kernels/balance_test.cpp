@@ -59,6 +59,12 @@ TYPED_TEST(Balance, UpdatesEqualTheReference) {
                                      expected_sum.span());
         ASSERT_TRUE(same_bits(h, expected_h)) << n;
         ASSERT_TRUE(same_bits(sum, expected_sum)) << n;
+        add_centred<T>(negative, g.span(), mean.span(), h.span());
+        reference::add_centred<T>(negative, g.span(), mean.span(), expected_h.span());
+        ASSERT_TRUE(same_bits(h, expected_h)) << n;
+        centred_update<T>(negative, g.span(), mean.span(), expected_h.span(), sum.span());
+        add_centred<T>(negative, g.span(), mean.span(), h.span());
+        ASSERT_TRUE(same_bits(h, expected_h)) << "with and without the sum, " << n;
       }
     }
   });

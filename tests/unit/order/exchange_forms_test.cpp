@@ -9,6 +9,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <optional>
 
 #include "laconic/order/compose.hpp"
 #include "laconic/order/order_messages.hpp"
@@ -115,6 +116,7 @@ TYPED_TEST(ExchangeForms, BehindTheTrainingABadGradientIsReportedByTheNextExchan
         try {
           orders->exchange({.round = step}, comm);
           EXPECT_EQ(step, 0U);
+          EXPECT_NO_THROW(static_cast<void>(orders->stats())) << "it is the next exchange's";
         } catch (const UnitDivergedError& e) {
           EXPECT_EQ(step, 1U);
           const std::scoped_lock lock(mutex);
@@ -384,6 +386,100 @@ TYPED_TEST(ExchangeForms, CdGrabCheck21MemoryIsTheSumAndOneGradientPerWorker) {
   EXPECT_EQ(trace.stats[1][0].memory.sum_numbers + trace.stats[1][1].memory.sum_numbers, kDim);
 }
 
+// What cd-grab.md 2.9 says of the orders without messages, for one worker of 12 units; all arrive
+// in turn.
+TYPED_TEST(ExchangeForms, CdGrabCheck21MemoryOfUncoordinatedOrdersIsThatOfTheFormulas) {
+  using T = TypeParam;
+  constexpr std::uint64_t kDim = 320;
+  const struct {
+    const char* spec;
+    OrderMemory memory;
+  } kCases[] = {
+      {"greedy",  // mean and sum, and all gradients
+       {.sum_numbers = 2 * kDim,
+        .cached_numbers = 12 * kDim,
+        .peak_cached_numbers = 12 * kDim,
+        .order_indices = 12}},
+      {"herding",
+       {.sum_numbers = 2 * kDim,
+        .cached_numbers = 12 * kDim,
+        .peak_cached_numbers = 12 * kDim,
+        .order_indices = 12}},
+      {"grab",  // h and two means, nothing waits
+       {.sum_numbers = 3 * kDim,
+        .cached_numbers = 0,
+        .peak_cached_numbers = 0,
+        .order_indices = 24}},
+      {"pair-grab",  // h and the first of a pair
+       {.sum_numbers = kDim,
+        .cached_numbers = 0,
+        .peak_cached_numbers = kDim,
+        .order_indices = 24}},
+  };
+  for (const auto& tested : kCases) {
+    const OrderLoop<T> loop{.spec = tested.spec, .units = {12}, .dim = kDim, .epochs = 2};
+    const OrderStats stats = run_orders(loop).stats[1][0];
+    EXPECT_EQ(stats.memory, tested.memory)
+        << tested.spec << ": " << stats.memory.sum_numbers << " " << stats.memory.cached_numbers
+        << " " << stats.memory.peak_cached_numbers << " " << stats.memory.order_indices;
+  }
+}
+
+// Who knows what, as order_policy.hpp says.
+TYPED_TEST(ExchangeForms, StatisticsOfDecisionsAreWhereTheyAreMade) {
+  using T = TypeParam;
+  for (const std::string form : kForms) {
+    const OrderLoop<T> loop{
+        .spec = spec_of(form), .units = {8, 8, 8}, .dim = 40, .ranks = 3, .epochs = 1};
+    std::mutex mutex;  // guards within and ended
+    std::vector<OrderStats> within(3);
+    std::vector<OrderStats> ended(3);
+    run_on_threads(3, [&](Communicator& comm) {
+      const auto orders = make_orders(loop, comm.rank());
+      orders->begin_epoch(0);
+      run_steps(loop, *orders, comm, 0, 0, 6);
+      {
+        const std::scoped_lock lock(mutex);
+        within[comm.rank()] = orders->stats();
+      }
+      run_steps(loop, *orders, comm, 0, 6, 8);
+      orders->end_epoch({.round = 8}, comm);
+      const std::scoped_lock lock(mutex);
+      ended[comm.rank()] = orders->stats();
+    });
+    for (std::uint32_t r = 0; r < 3; ++r) {
+      const bool decides = form != "server" || r == 0;
+      EXPECT_EQ(within[r].plus + within[r].minus, decides ? 9U : 0U) << form;
+      EXPECT_EQ(ended[r].plus + ended[r].minus, decides ? 12U : 0U) << form;
+      EXPECT_EQ(ended[r].largest_sum, decides ? ended[0].largest_sum : 0) << form;
+      EXPECT_EQ(ended[r].sum_norm, decides ? ended[0].sum_norm : 0) << form;
+      EXPECT_EQ(ended[r].smallest_margin, decides ? ended[0].smallest_margin : 0) << form;
+      EXPECT_EQ(within[r].sum_norm > 0, decides && form != "sharded") << form;
+      EXPECT_GT(within[r].uplink_bytes, 0U) << form;
+    }
+    EXPECT_GT(ended[0].sum_norm, 0) << form;
+  }
+}
+
+// What herding decides at the end of an epoch is told of that epoch: 10 rounds of 12 decisions, of
+// which the last are kept. The first epoch has them, too.
+TYPED_TEST(ExchangeForms, HerdingTellsOfTheEpochThatEnded) {
+  using T = TypeParam;
+  OrderLoop<T> loop{.spec = "herding", .units = {12, 12}, .dim = 6, .ranks = 2, .epochs = 2};
+  loop.gradient = [](std::uint32_t w, std::uint32_t unit, std::uint32_t epoch) {
+    auto g = normal_vector<T>(7, w, unit, 6);
+    for (T& x : g) x *= epoch == 0 ? T{1} : T{1024};
+    return g;
+  };
+  const OrderTrace trace = run_orders(loop);
+  for (std::uint32_t r = 0; r < 2; ++r) {
+    const OrderStats& first = trace.stats[0][r];
+    EXPECT_EQ(first.plus + first.minus, 12U);
+    EXPECT_GT(first.largest_sum, 0);
+    EXPECT_GT(trace.stats[1][r].largest_sum, 50 * first.largest_sum) << "gradients are 1024 times";
+  }
+}
+
 TYPED_TEST(ExchangeForms, EveryRankThrowsTheSameErrorForAGradientThatIsNotFinite) {
   using T = TypeParam;
   for (const char* spec : {"cd-grab:exchange=server", "cd-grab:exchange=replicated",
@@ -413,6 +509,131 @@ TYPED_TEST(ExchangeForms, EveryRankThrowsTheSameErrorForAGradientThatIsNotFinite
       });
       ASSERT_EQ(messages.size(), ranks) << spec;
       for (const std::string& message : messages) EXPECT_EQ(message, messages[0]);
+    }
+  }
+}
+
+// Finite gradients of worker 1 whose difference or sum is not, at two positions of epoch 0. What
+// all ranks threw.
+struct Overflow {
+  std::string spec;
+  std::uint32_t first = 2;  // the positions are first and first + 1
+  bool same_sign = false;   // of the two
+  std::uint32_t ranks = 1;
+};
+template <Real T>
+std::vector<UnitDivergedError> errors_of(const Overflow& overflow) {
+  const OrderLoop<T> loop{
+      .spec = overflow.spec, .units = {6, 6, 6}, .dim = 4, .ranks = overflow.ranks};
+  std::mutex mutex;  // guards errors
+  std::vector<UnitDivergedError> errors;
+  run_on_threads(overflow.ranks, [&](Communicator& comm) {
+    const auto orders = make_orders(loop, comm.rank());
+    orders->begin_epoch(0);
+    const WorkerBlock mine = workers_of_rank(3, comm.rank(), overflow.ranks);
+    try {
+      for (std::uint32_t j = 0; j < 6; ++j) {
+        for (std::uint32_t w = mine.begin; w < mine.end; ++w) {
+          std::vector<T> g(4, static_cast<T>(j));
+          if (w == 1 && j == overflow.first) g[0] = std::numeric_limits<T>::max();
+          if (w == 1 && j == overflow.first + 1) {
+            g[0] = std::numeric_limits<T>::max() * (overflow.same_sign ? T{1} : T{-1});
+          }
+          orders->observe(w, j, UnitGradient<T>::dense(g));
+        }
+        orders->exchange({.round = j}, comm);
+      }
+      orders->end_epoch({.round = 6}, comm);
+    } catch (const UnitDivergedError& e) {
+      const std::scoped_lock lock(mutex);
+      errors.push_back(e);
+    }
+  });
+  return errors;
+}
+
+TYPED_TEST(ExchangeForms, EveryRankThrowsTheSameErrorForADifferenceThatOverflows) {
+  using T = TypeParam;
+  for (const char* spec :
+       {"cd-grab:exchange=server", "cd-grab:exchange=server,behind=true",
+        "cd-grab:exchange=replicated", "cd-grab:exchange=replicated,behind=true",
+        "cd-grab:exchange=sharded", "cd-grab:exchange=sharded,behind=true", "pair-grab"}) {
+    for (const std::uint32_t first : {0U, 2U, 4U}) {  // 4: heard of at the end of the epoch
+      for (const std::uint32_t ranks : {1U, 3U}) {
+        const auto errors = errors_of<T>({.spec = spec, .first = first, .ranks = ranks});
+        ASSERT_EQ(errors.size(), ranks) << spec << " " << first;
+        for (const UnitDivergedError& e : errors) {
+          EXPECT_EQ(std::string(e.what()), errors[0].what());
+          EXPECT_EQ(e.unit().worker, 1U);
+          EXPECT_EQ(e.unit().epoch, 0U);
+          EXPECT_EQ(e.unit().position, first + 1);
+        }
+      }
+    }
+  }
+}
+
+// The same unit in every form: a gradient that is not finite itself, the second of two whose
+// difference is not, and one whose projection is not.
+TYPED_TEST(ExchangeForms, NamesTheUnitWhoseProductsAreNotFinite) {
+  using T = TypeParam;
+  constexpr T kMax = std::numeric_limits<T>::max();
+  const auto unit_of = [](const OrderLoop<T>& loop, T first, T second) {
+    std::optional<UnitDivergedError::Unit> unit;
+    const auto comm = make_self_communicator();
+    const auto orders = make_orders(loop, 0);
+    orders->begin_epoch(0);
+    try {
+      for (std::uint32_t j = 0; j < 4; ++j) {
+        for (std::uint32_t w = 0; w < 2; ++w) {
+          const T value = w == 0 || j >= 2 ? static_cast<T>(j) : j == 0 ? first : second;
+          std::vector<T> g(loop.dim, value);
+          orders->observe(w, j, UnitGradient<T>::dense(g));
+        }
+        orders->exchange({.round = j}, *comm);
+      }
+    } catch (const UnitDivergedError& e) {
+      unit = e.unit();
+    }
+    return unit;
+  };
+  for (const char* form : kForms) {
+    for (const char* more : {"", ",behind=true"}) {
+      OrderLoop<T> loop{.spec = spec_of(form, more), .units = {4, 4}, .dim = 2};
+      for (const T bad :
+           {std::numeric_limits<T>::infinity(), std::numeric_limits<T>::quiet_NaN(), kMax}) {
+        const auto unit = unit_of(loop, -bad, bad);
+        ASSERT_TRUE(unit) << loop.spec << " " << bad;
+        EXPECT_EQ(unit->worker, 1U);
+        EXPECT_EQ(unit->epoch, 0U);
+        EXPECT_EQ(unit->position, bad == kMax ? 1U : 0U) << loop.spec << " " << bad;
+      }
+      loop.dim = 50;
+      loop.spec += ",sketch=2";
+      const auto unit = unit_of(loop, T{1}, kMax);
+      ASSERT_TRUE(unit) << loop.spec;
+      EXPECT_EQ(unit->worker, 1U);
+      EXPECT_EQ(unit->position, 1U) << loop.spec;
+    }
+  }
+  for (const char* spec : {"grab:sketch=2", "pair-grab:sketch=2"}) {
+    const auto unit = unit_of({.spec = spec, .units = {4, 4}, .dim = 50}, T{1}, kMax);
+    ASSERT_TRUE(unit) << spec;
+    EXPECT_EQ(unit->position, 1U) << spec;
+  }
+}
+
+// Sums of double gradients can overflow, of which the rank that hosts the worker alone knows.
+TEST(ExchangeFormsOfDoubles, EveryRankThrowsTheSameErrorForAMeanThatOverflows) {
+  for (const char* spec : {"herding", "greedy"}) {
+    for (const std::uint32_t ranks : {1U, 3U}) {
+      const auto errors = errors_of<double>({.spec = spec, .same_sign = true, .ranks = ranks});
+      ASSERT_EQ(errors.size(), ranks) << spec;
+      for (const UnitDivergedError& e : errors) {
+        EXPECT_EQ(std::string(e.what()), errors[0].what());
+        EXPECT_EQ(e.unit().worker, 1U);
+        EXPECT_EQ(e.unit().epoch, 0U);
+      }
     }
   }
 }
@@ -557,6 +778,26 @@ TEST(OrderMessages, AFlippedBitIsRefusedOrGivesAnotherLegalMessage) {
       EXPECT_TRUE(order::is_finite(arrived.row.view()));
     }
   }
+}
+
+TEST(OrderMessages, OnlyTheServerTellsOfUnitsOfOtherRanks) {
+  std::vector<std::byte> bytes;
+  (void)order::write_diverged({.epoch = 3, .worker = 1, .index = 6}, bytes);
+  EXPECT_TRUE(order::begins_with_note(bytes));
+  EXPECT_FALSE(order::begins_with_note(unit_message(false)));
+  order::Awaited awaited = kAwaited;
+  const auto take = [&] {
+    wire::Bytes rest = bytes;
+    order::Received out;
+    bool diverged = false;
+    return order::take_message(rest, awaited, out, diverged);
+  };
+  EXPECT_EQ(take().fault(), Fault::kBadSender);
+  awaited.noted_workers = 2;
+  EXPECT_TRUE(take());
+  awaited.noted_workers = 1;
+  awaited.end_worker = 1;
+  EXPECT_EQ(take().fault(), Fault::kBadSender);
 }
 
 TEST(OrderMessages, SignsOfAnotherWorkerOrWithPaddingAreRefused) {

@@ -123,6 +123,15 @@ class Aggregator {
     static_cast<void>(make);
     LACONIC_EXPECTS(sends_model());
   }
+
+  // What the server decodes the last message of a hosted worker to, before it combines messages:
+  // the worker's contribution to the direction. Decoded here from the same bytes. Valid until the
+  // next call of aggregate. Precondition: AggregatorSetup::keep_messages.
+  [[nodiscard]] virtual std::span<const T> message_of(std::uint32_t worker) const {
+    static_cast<void>(worker);
+    LACONIC_EXPECTS(!"the method's messages are summed on their way");
+    return {};
+  }
 };
 
 struct AggregatorSetup {
@@ -132,6 +141,9 @@ struct AggregatorSetup {
   std::uint64_t seed = 0;
   const DigitalLink* link = nullptr;  // what uplink frames travel over (null: a perfect one);
                                       // outlives the aggregator
+  // For Aggregator::message_of: costs a decoding of every hosted worker's messages and a vector for
+  // each of them. Only over a perfect link, and where no AggregatorNeeds::summed_messages.
+  bool keep_messages = false;
   std::vector<double> l_worker = {};  // L_i of the problem, empty when unknown (lag-ps needs it)
 };
 
@@ -164,6 +176,7 @@ struct AggregatorNeeds {
   bool plain_steps = false;        // it takes x_{t+1} - x_t = -gamma_t direction for granted
   bool worker_smoothness = false;  // AggregatorSetup::l_worker
   bool every_worker = true;        // 0 from a worker is not the same as nothing
+  bool summed_messages = false;    // messages are summed on their way; none arrives on its own
 };
 [[nodiscard]] AggregatorNeeds aggregator_needs(const Spec& canonical, std::uint32_t workers);
 void add_aggregator_cards(Catalog& catalog);

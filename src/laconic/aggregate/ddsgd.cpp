@@ -16,6 +16,7 @@
 #include <limits>
 
 #include "laconic/aggregate/exchange.hpp"
+#include "laconic/aggregate/kept_messages.hpp"
 #include "laconic/aggregate/methods.hpp"
 #include "laconic/aggregate/symbol_mean.hpp"
 #include "laconic/base/exact_math.hpp"
@@ -56,6 +57,7 @@ class Ddsgd final : public Aggregator<T> {
         power_(power),
         uses_(uses),
         exchange_(setup, even_shards(setup.layout->size(), 1, setup.workers)),
+        kept_(setup),
         memories_(setup.mine.size()) {
     for (auto& memory : memories_) memory.assign(setup.layout->size(), T{0});
   }
@@ -93,6 +95,10 @@ class Ddsgd final : public Aggregator<T> {
     return exchange_.report();
   }
 
+  [[nodiscard]] std::span<const T> message_of(std::uint32_t worker) const override {
+    return kept_.of(worker);
+  }
+
  private:
   [[nodiscard]] wire::SparseFormat format() const {
     return {.dim = setup_.layout->size(),
@@ -119,6 +125,10 @@ class Ddsgd final : public Aggregator<T> {
     message.payload_bits += static_cast<std::uint64_t>(std::ceil(budget_.bits));
     exchange_.close_uplink();
     for (const std::uint32_t i : chosen) memory[i] -= static_cast<T>(value);
+    if (!kept_.kept()) return;
+    const std::span<T> kept = kept_.of(gradient.worker);
+    std::fill(kept.begin(), kept.end(), T{0});
+    for (const std::uint32_t i : chosen) kept[i] = static_cast<T>(value);
   }
 
   // The coordinates where sign * x is largest, and the mean of what is positive of it there.
@@ -159,6 +169,7 @@ class Ddsgd final : public Aggregator<T> {
   PowerSchedule power_;
   std::uint64_t uses_;
   ShardedExchange exchange_;
+  KeptMessages<T> kept_;
   std::vector<AlignedVector<T>> memories_;
   double known_power_ = -1;
   Budget budget_ = {};

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "laconic/aggregate/exchange.hpp"
+#include "laconic/aggregate/kept_messages.hpp"
 #include "laconic/aggregate/methods.hpp"
 #include "laconic/base/assert.hpp"
 #include "laconic/kernels/kernels.hpp"
@@ -29,7 +30,8 @@ class Dense final : public Aggregator<T> {
   Dense(const AggregatorSetup& setup, wire::ValueFormat format, std::uint32_t shards)
       : setup_(setup),
         format_(format),
-        exchange_(setup, even_shards(setup.layout->size(), shards, setup.workers)) {}
+        exchange_(setup, even_shards(setup.layout->size(), shards, setup.workers)),
+        kept_(setup) {}
 
   const RoundReport& aggregate(const Round& round, std::span<const WorkerGradient<T>> mine,
                                std::span<T> direction, Communicator& comm) override {
@@ -46,11 +48,14 @@ class Dense final : public Aggregator<T> {
     }
     exchange_.deliver_downlink(wire::Kind::kValues, mode, comm);
     for (std::size_t s = 0; s < exchange_.plan().size(); ++s) {
-      wire::WireReader reader(exchange_.result(s));
-      wire::read_values<T>(format_, reader, slice<T>(direction, s));
-      if (Status status = reader.finish(); !status) exchange_.bad_result(s, status);
+      const Status status = read(exchange_.result(s), slice<T>(direction, s));
+      if (!status) exchange_.bad_result(s, status);
     }
     return exchange_.report();
+  }
+
+  [[nodiscard]] std::span<const T> message_of(std::uint32_t worker) const override {
+    return kept_.of(worker);
   }
 
  private:
@@ -62,12 +67,20 @@ class Dense final : public Aggregator<T> {
     for (std::size_t s = 0; s < exchange_.plan().size(); ++s) {
       write(slice<const T>(gradient.values, s),
             exchange_.open_uplink(gradient.worker, s, wire::Kind::kValues, mode));
-      exchange_.close_uplink();
+      const wire::Bytes sent = exchange_.close_uplink();
+      if (!kept_.kept()) continue;
+      const std::span<T> kept = kept_.of(gradient.worker, exchange_.plan()[s]);
+      if (!read(sent, kept)) std::fill(kept.begin(), kept.end(), T{0});  // the server refuses it
     }
   }
   void write(std::span<const T> values, wire::Message& message) const {
     wire::write_values<T>(format_, values, message.bytes);
     message.payload_bits += values.size() * wire::bytes_per_value(format_) * 8;
+  }
+  Status read(wire::Bytes payload, std::span<T> values) const {
+    wire::WireReader reader(payload);
+    wire::read_values<T>(format_, reader, values);
+    return reader.finish();
   }
 
   // The mean over the workers whose frame can be read.
@@ -77,10 +90,8 @@ class Dense final : public Aggregator<T> {
     row_pointers_.clear();
     for (std::uint32_t worker = 0; worker < setup_.workers; ++worker) {
       if (shard.inbox.present[worker] == 0) continue;
-      wire::WireReader reader(shard.inbox.payloads[worker]);
       const std::span<T> row = rows.subspan(size * worker, size);
-      wire::read_values<T>(format_, reader, row);
-      if (Status status = reader.finish(); !status) {
+      if (Status status = read(shard.inbox.payloads[worker], row); !status) {
         exchange_.refusals().add(status);
         continue;
       }
@@ -98,6 +109,7 @@ class Dense final : public Aggregator<T> {
   AggregatorSetup setup_;
   wire::ValueFormat format_;
   ShardedExchange exchange_;
+  KeptMessages<T> kept_;
   Scratch<T> rows_;
   Scratch<T> mean_;
   std::vector<const T*> row_pointers_;

@@ -20,6 +20,7 @@
 #include <cmath>
 
 #include "laconic/aggregate/exchange.hpp"
+#include "laconic/aggregate/kept_messages.hpp"
 #include "laconic/aggregate/methods.hpp"
 #include "laconic/compress/compressor.hpp"
 #include "laconic/kernels/kernels.hpp"
@@ -46,6 +47,7 @@ class ErrorFeedback final : public Aggregator<T> {
         options_(options),
         compressor_(std::move(compressor)),
         exchange_(setup, tensor_shards(*setup.layout, options.shards, setup.workers)),
+        kept_(setup),
         worker_errors_(setup.mine.size(), AlignedVector<T>(setup.layout->size(), T{0})) {
     for (const OwnedShard& shard : exchange_.owned()) {
       server_errors_.emplace_back(options_.two_way ? exchange_.plan()[shard.shard].size() : 0,
@@ -79,6 +81,11 @@ class ErrorFeedback final : public Aggregator<T> {
     exchange_.deliver_downlink(down, mode, comm);
     for (std::size_t s = 0; s < exchange_.plan().size(); ++s) read_result(round, s, direction);
     return exchange_.report();
+  }
+
+  // Before what the server clamps of it, which depends on the messages of all.
+  [[nodiscard]] std::span<const T> message_of(std::uint32_t worker) const override {
+    return kept_.of(worker);
   }
 
  private:
@@ -123,26 +130,33 @@ class ErrorFeedback final : public Aggregator<T> {
                                           span_of<T>(tensor, errors),
                                           context(round, gradient.worker, tensor), message);
       }
-      exchange_.close_uplink();
+      const wire::Bytes sent = exchange_.close_uplink();
+      if (!kept_.kept()) continue;
+      const std::span<T> kept = kept_.of(gradient.worker, exchange_.plan()[s]);
+      if (!decode(round, {.shard = s, .worker = gradient.worker, .payload = sent}, kept)) {
+        std::fill(kept.begin(), kept.end(), T{0});  // the server refuses it
+      }
     }
     if (!decays) return;
     const double missing = (options_.keep - options_.gain) * static_cast<double>(r);
     kernels::axpy<T>(static_cast<T>(missing), old, errors);
   }
 
-  // One worker's decoded message for a shard; false when it has to be refused.
-  bool decode(const Round& round, const OwnedShard& shard, std::uint32_t worker, std::span<T> row) {
+  struct Sent {
+    std::size_t shard = 0;
+    std::uint32_t worker = 0;
+    wire::Bytes payload = {};
+  };
+  // row = what the message says about the shard. On failure row is unspecified.
+  Status decode(const Round& round, const Sent& sent, std::span<T> row) const {
     std::fill(row.begin(), row.end(), T{0});
-    wire::WireReader reader(shard.inbox.payloads[worker]);
-    Status status = {};
-    for (const Tensor& tensor : tensors_of(shard.shard)) {
-      status = compressor_->decode_add(reader, context(round, worker, tensor), T{1},
-                                       local(tensor, shard.shard, row));
-      if (!status) break;
+    wire::WireReader reader(sent.payload);
+    for (const Tensor& tensor : tensors_of(sent.shard)) {
+      const Status status = compressor_->decode_add(reader, context(round, sent.worker, tensor),
+                                                    T{1}, local(tensor, sent.shard, row));
+      if (!status) return status;
     }
-    if (status) status = reader.finish();
-    if (!status) exchange_.refusals().add(status);
-    return static_cast<bool>(status);
+    return reader.finish();
   }
 
   // The tensor's part of a vector that holds just the shard's slice.
@@ -159,7 +173,12 @@ class ErrorFeedback final : public Aggregator<T> {
     for (std::uint32_t worker = 0; worker < setup_.workers; ++worker) {
       if (shard.inbox.present[worker] == 0) continue;
       const std::span<T> row = rows.subspan(size * used, size);
-      if (!decode(round, shard, worker, row)) continue;
+      const Sent sent = {
+          .shard = shard.shard, .worker = worker, .payload = shard.inbox.payloads[worker]};
+      if (const Status status = decode(round, sent, row); !status) {
+        exchange_.refusals().add(status);
+        continue;
+      }
       row_pointers_.push_back(row.data());
       ++used;
     }
@@ -227,6 +246,7 @@ class ErrorFeedback final : public Aggregator<T> {
   Options options_;
   std::unique_ptr<Compressor<T>> compressor_;
   ShardedExchange exchange_;
+  KeptMessages<T> kept_;
   std::vector<AlignedVector<T>> worker_errors_;  // by hosted worker
   std::vector<AlignedVector<T>> server_errors_;  // by owned shard
   Scratch<T> old_errors_;

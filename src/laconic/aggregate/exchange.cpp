@@ -154,7 +154,7 @@ wire::Message& ShardedExchange::open_uplink(std::uint32_t worker, std::size_t s,
   return message;
 }
 
-void ShardedExchange::close_uplink() {
+wire::Bytes ShardedExchange::close_uplink() {
   LACONIC_EXPECTS(open_.message != nullptr);
   wire::end_frame(open_.token, open_.message->bytes);
   std::uint64_t frame_bytes = open_.message->bytes.size() - open_.token;
@@ -165,7 +165,9 @@ void ShardedExchange::close_uplink() {
                      .frame_bytes = frame_bytes};
   if (plan_[open_.shard].owner != open_.worker)
     link_out_[open_.worker - setup_.mine.begin] += frame_bytes;
+  const wire::Bytes frame = wire::Bytes(open_.message->bytes).subspan(open_.token);
   open_.message = nullptr;
+  return frame.empty() ? frame : frame.subspan(wire::kHeaderBytes);
 }
 
 void ShardedExchange::send_over_link(std::uint64_t& frame_bytes, std::uint64_t& wire_bits) {

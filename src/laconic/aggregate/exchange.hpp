@@ -76,7 +76,8 @@ class ShardedExchange {
   // payload, call close. Payload bits are added to the worker's uplink meter.
   wire::Message& open_uplink(std::uint32_t worker, std::size_t s, wire::Kind kind,
                              std::uint8_t mode);
-  void close_uplink();
+  // Returns the payload as it arrives, empty where the link lost it. Valid until the next call.
+  wire::Bytes close_uplink();
   // True when every gradient of this rank is finite. If not, all ranks are told of those that are
   // not in place of this rank's frames, and deliver_uplink throws.
   template <Real T>

@@ -10,6 +10,7 @@
 #include <numeric>
 
 #include "laconic/aggregate/exchange.hpp"
+#include "laconic/aggregate/kept_messages.hpp"
 #include "laconic/aggregate/methods.hpp"
 #include "laconic/kernels/kernels.hpp"
 #include "laconic/tensor/workspace.hpp"
@@ -25,7 +26,8 @@ class Krum final : public Aggregator<T> {
       : setup_(setup),
         faulty_(faulty),
         squared_(squared),
-        exchange_(setup, even_shards(setup.layout->size(), 1, setup.workers)) {}
+        exchange_(setup, even_shards(setup.layout->size(), 1, setup.workers)),
+        kept_(setup) {}
 
   const RoundReport& aggregate(const Round& round, std::span<const WorkerGradient<T>> mine,
                                std::span<T> direction, Communicator& comm) override {
@@ -36,6 +38,9 @@ class Krum final : public Aggregator<T> {
         write(gradient.values,
               exchange_.open_uplink(gradient.worker, 0, wire::Kind::kValues, mode));
         exchange_.close_uplink();
+        if (!kept_.kept()) continue;
+        std::copy(gradient.values.begin(), gradient.values.end(),  // travels as it is
+                  kept_.of(gradient.worker).begin());
       }
     }
     exchange_.deliver_uplink(wire::Kind::kValues, mode, comm);
@@ -48,6 +53,10 @@ class Krum final : public Aggregator<T> {
     wire::read_values<T>(wire::native_format<T>(), reader, direction);
     if (Status status = reader.finish(); !status) exchange_.bad_result(0, status);
     return exchange_.report();
+  }
+
+  [[nodiscard]] std::span<const T> message_of(std::uint32_t worker) const override {
+    return kept_.of(worker);
   }
 
  private:
@@ -126,6 +135,7 @@ class Krum final : public Aggregator<T> {
   std::uint32_t faulty_;
   bool squared_;
   ShardedExchange exchange_;
+  KeptMessages<T> kept_;
   Scratch<T> rows_;
   Scratch<T> mean_;
   std::vector<const T*> row_pointers_;

@@ -16,6 +16,7 @@
 #include <cmath>
 
 #include "laconic/aggregate/exchange.hpp"
+#include "laconic/aggregate/kept_messages.hpp"
 #include "laconic/aggregate/methods.hpp"
 #include "laconic/kernels/kernels.hpp"
 #include "laconic/mechanism/mechanism.hpp"
@@ -125,10 +126,12 @@ class Mirror final : public Aggregator<T> {
         down_(std::move(down)),
         pieces_(pieces_of(*setup.layout, options.by_tensor)),
         exchange_(setup, shards_of(*setup.layout, options, setup.workers)),
+        kept_(setup),
         steps_(needs(0), setup.layout->size(), pieces_.size()) {
     const std::size_t dim = setup.layout->size();
     for (std::uint32_t w = 0; w < setup.mine.size(); ++w) {
       workers_.emplace_back(needs(0), dim, pieces_.size());
+      if (kept_.kept()) mirrored_.push_back(make_belief(dim));
     }
     if (down_) down_belief_.resize(dim);
     for (const OwnedShard& owned : exchange_.owned()) {
@@ -167,10 +170,24 @@ class Mirror final : public Aggregator<T> {
     return exchange_.report();
   }
 
+  [[nodiscard]] std::span<const T> message_of(std::uint32_t worker) const override {
+    return kept_.of(worker);
+  }
+
  private:
-  struct Server {                        // of one owned shard
-    AlignedVector<double> sum = {};      // mean of the beliefs
-    AlignedVector<double> message = {};  // mean of the messages, where it is not added at once
+  // What is believed of the mean of all workers, or of one.
+  struct Belief {
+    AlignedVector<double> sum = {};
+    AlignedVector<double> message = {};  // of this round, where it is not added at once
+  };
+  struct BeliefPart {
+    std::span<double> sum = {};
+    std::span<double> message = {};
+    // Where this round's messages are added.
+    [[nodiscard]] std::span<double> target() const { return message.empty() ? sum : message; }
+  };
+  struct Server {  // of one owned shard
+    Belief mean = {};
     std::vector<AlignedVector<double>> beliefs = {};  // by worker, where messages replace
     AlignedVector<T> result = {};
     std::unique_ptr<Memory<T>> down = {};
@@ -181,16 +198,21 @@ class Mirror final : public Aggregator<T> {
   }
   [[nodiscard]] Server make_server(const Shard& shard) const {
     Server server;
-    server.sum.resize(shard.size());
+    server.mean = make_belief(shard.size());
     server.result.resize(shard.size());
-    const MechanismNeeds up = needs(0);
-    if (up.carry != 0 && up.carry != 1) server.message.resize(shard.size());
-    if (up.replaces) server.beliefs.resize(setup_.workers, AlignedVector<double>(shard.size()));
+    if (needs(0).replaces) {
+      server.beliefs.resize(setup_.workers, AlignedVector<double>(shard.size()));
+    }
     if (down_) {
       server.down = std::make_unique<Memory<T>>(down_->needs(pieces_[0].shape), shard.size(),
                                                 shard.last_tensor - shard.first_tensor);
     }
     return server;
+  }
+  [[nodiscard]] Belief make_belief(std::size_t size) const {
+    const double carry = needs(0).carry;
+    return {.sum = AlignedVector<double>(size),
+            .message = AlignedVector<double>(carry != 0 && carry != 1 ? size : 0)};
   }
   static std::uint8_t mode_of(wire::Kind kind) {
     return kind == wire::Kind::kValues ? static_cast<std::uint8_t>(wire::native_format<T>()) : 0;
@@ -237,7 +259,7 @@ class Mirror final : public Aggregator<T> {
           break;
         }
       }
-      exchange_.close_uplink();
+      keep(round, {.shard = s, .worker = gradient.worker, .payload = exchange_.close_uplink()});
     }
     if (silent) ++exchange_.report().silent_workers;
   }
@@ -260,7 +282,10 @@ class Mirror final : public Aggregator<T> {
         }
       }
       if (!options_.count_init) message.payload_bits = bits_before;
-      exchange_.close_uplink();
+      keep(Round{}, {.shard = s,
+                     .worker = gradient.worker,
+                     .payload = exchange_.close_uplink(),
+                     .initial = true});
     }
   }
   [[nodiscard]] const Compressor<T>* initial_compressor() const {
@@ -301,54 +326,86 @@ class Mirror final : public Aggregator<T> {
 
   // Adds what all workers say about a shard to the server's memory; result = the direction.
   void combine(const Round& round, const OwnedShard& owned, Server& server, bool starts) {
-    const MechanismNeeds up = needs(0);
-    const bool at_once = server.message.empty();
-    if (up.carry == 0) std::fill(server.sum.begin(), server.sum.end(), 0.0);
-    std::fill(server.message.begin(), server.message.end(), 0.0);
+    const bool replaces = !server.beliefs.empty();
+    const BeliefPart mean = {.sum = server.mean.sum, .message = server.mean.message};
+    open(mean);
     const double share = 1.0 / setup_.workers;
     for (std::uint32_t worker = 0; worker < setup_.workers; ++worker) {
       if (owned.inbox.present[worker] == 0) {
         exchange_.bad_message(owned.shard, worker, exchange_.refusals().first);
       }
-      AlignedVector<double>& target =
-          up.replaces ? server.beliefs[worker] : (at_once ? server.sum : server.message);
-      decode(round, owned, worker, up.replaces ? 1.0 : share, target, starts);
+      const Sent sent = {.shard = owned.shard,
+                         .worker = worker,
+                         .payload = owned.inbox.payloads[worker],
+                         .initial = starts};
+      const Status status = decode(round, sent, replaces ? 1.0 : share,
+                                   replaces ? server.beliefs[worker] : mean.target());
+      if (!status) exchange_.bad_message(owned.shard, worker, status);
     }
-    if (up.replaces) average(server);
-    for (std::size_t i = 0; i < server.sum.size(); ++i) {
-      server.result[i] =
-          static_cast<T>(at_once ? server.sum[i] : server.sum[i] + server.message[i]);
-    }
-    if (!at_once) add_carry(owned.shard, server);
+    if (replaces) average(server);
+    close(owned.shard, mean, server.result);
   }
-  void decode(const Round& round, const OwnedShard& owned, std::uint32_t worker, double scale,
-              std::span<double> target, bool starts) {
-    wire::WireReader reader(owned.inbox.payloads[worker]);
-    Status status = {};
-    for (const Tensor& piece : pieces_in(owned.shard)) {
-      const TensorSpan<double> part = local<double>(piece, owned.shard, target);
-      status = starts ? add_initial(reader, up_context(Round{}, worker, piece), scale, part)
-                      : up_->decode_add(reader, up_context(round, worker, piece), scale, part);
-      if (!status) break;
+
+  struct Sent {  // a worker's payload for a shard
+    std::size_t shard = 0;
+    std::uint32_t worker = 0;
+    wire::Bytes payload = {};
+    bool initial = false;
+  };
+  Status decode(const Round& round, const Sent& sent, double scale, std::span<double> target) {
+    wire::WireReader reader(sent.payload);
+    for (const Tensor& piece : pieces_in(sent.shard)) {
+      const TensorSpan<double> part = local<double>(piece, sent.shard, target);
+      const Status status =
+          sent.initial
+              ? add_initial(reader, up_context(Round{}, sent.worker, piece), scale, part)
+              : up_->decode_add(reader, up_context(round, sent.worker, piece), scale, part);
+      if (!status) return status;
     }
-    if (status) status = reader.finish();
-    if (!status) exchange_.bad_message(owned.shard, worker, status);
+    return reader.finish();
   }
-  void average(Server& server) const {
-    const double share = 1.0 / setup_.workers;
-    for (std::size_t i = 0; i < server.sum.size(); ++i) {
-      double sum = 0;
-      for (const AlignedVector<double>& belief : server.beliefs) sum += belief[i];
-      server.sum[i] = sum * share;
+  // What the server believes of a hosted worker alone, where somebody looks at it.
+  void keep(const Round& round, const Sent& sent) {
+    if (!kept_.kept()) return;
+    const Shard& shard = exchange_.plan()[sent.shard];
+    Belief& belief = mirrored_[sent.worker - setup_.mine.begin];
+    const BeliefPart part = {
+        .sum = std::span(belief.sum).subspan(shard.begin, shard.size()),
+        .message = belief.message.empty()
+                       ? std::span<double>{}
+                       : std::span(belief.message).subspan(shard.begin, shard.size())};
+    open(part);
+    if (!decode(round, sent, 1, part.target())) {
+      exchange_.report_divergence({.worker = sent.worker});
     }
+    close(sent.shard, part, kept_.of(sent.worker, shard));
   }
-  void add_carry(std::size_t s, Server& server) const {
+
+  void open(const BeliefPart& belief) const {
+    if (needs(0).carry == 0) std::fill(belief.sum.begin(), belief.sum.end(), 0.0);
+    std::fill(belief.message.begin(), belief.message.end(), 0.0);
+  }
+  // result = what is believed after the round's messages; what of them is carried goes on.
+  void close(std::size_t s, const BeliefPart& belief, std::span<T> result) const {
+    const bool at_once = belief.message.empty();
+    for (std::size_t i = 0; i < result.size(); ++i) {
+      result[i] = static_cast<T>(at_once ? belief.sum[i] : belief.sum[i] + belief.message[i]);
+    }
+    if (at_once) return;
     for (const Tensor& piece : pieces_in(s)) {
       const double carry = up_->needs(piece.shape).carry;
       const std::size_t begin = piece.offset - exchange_.plan()[s].begin;
       for (std::size_t i = begin; i < begin + piece.shape.size(); ++i) {
-        server.sum[i] += carry * server.message[i];
+        belief.sum[i] += carry * belief.message[i];
       }
+    }
+  }
+  void average(Server& server) const {
+    const double share = 1.0 / setup_.workers;
+    for (std::size_t i = 0; i < server.mean.sum.size(); ++i) {
+      double sum = 0;
+      for (const AlignedVector<double>& belief : server.beliefs) sum += belief[i];
+      server.mean.sum[i] = sum * share;
     }
   }
 
@@ -422,8 +479,10 @@ class Mirror final : public Aggregator<T> {
   std::unique_ptr<Mechanism<T>> down_;
   std::vector<Tensor> pieces_;
   ShardedExchange exchange_;
+  KeptMessages<T> kept_;
   StepRecord<T> steps_;
   std::vector<Memory<T>> workers_;     // by hosted worker
+  std::vector<Belief> mirrored_;       // likewise, as the server decodes it, for kept_
   std::vector<Server> servers_;        // by owned shard
   AlignedVector<double> down_belief_;  // what every rank believes g to be, with `down`
   Scratch<T> values_;

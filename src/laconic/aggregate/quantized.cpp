@@ -18,6 +18,7 @@
 #include <algorithm>
 
 #include "laconic/aggregate/exchange.hpp"
+#include "laconic/aggregate/kept_messages.hpp"
 #include "laconic/aggregate/methods.hpp"
 #include "laconic/base/assert.hpp"
 #include "laconic/compress/compressor.hpp"
@@ -66,6 +67,7 @@ class Quantized final : public Aggregator<T> {
         up_(std::move(up)),
         again_(std::move(again)),
         exchange_(setup, tensor_shards(*setup.layout, options.shards, setup.workers)),
+        kept_(setup),
         scales_(setup.layout->tensors().size(), T{0}) {}
 
   [[nodiscard]] bool sends_model() const override { return options_.down == Down::kModel; }
@@ -108,6 +110,10 @@ class Quantized final : public Aggregator<T> {
     exchange_.deliver_downlink(kKind, 0, comm);
     for (std::size_t s = 0; s < exchange_.plan().size(); ++s) read_result(round, s, direction);
     return exchange_.report();
+  }
+
+  [[nodiscard]] std::span<const T> message_of(std::uint32_t worker) const override {
+    return kept_.of(worker);
   }
 
  private:
@@ -154,8 +160,51 @@ class Quantized final : public Aggregator<T> {
           up_->encode(x, facts, message);
         }
       }
-      exchange_.close_uplink();
+      const wire::Bytes sent = exchange_.close_uplink();
+      if (kept_.kept()) keep(round, {.shard = s, .worker = gradient.worker, .payload = sent});
     }
+  }
+
+  struct Sent {  // a worker's payload for a shard
+    std::size_t shard = 0;
+    std::uint32_t worker = 0;
+    wire::Bytes payload = {};
+  };
+  // What the message says on its own; 0 where the server refuses it.
+  void keep(const Round& round, const Sent& sent) {
+    const std::span<T> kept = kept_.of(sent.worker, exchange_.plan()[sent.shard]);
+    Status status = {};
+    if (options_.down == Down::kSum) {
+      const std::span<std::int32_t> levels = levels_.take(kept.size());
+      status = decode_levels(sent, levels);
+      for (const Tensor& tensor : tensors_of(sent.shard)) {
+        const double unit = static_cast<double>(shared(tensor).scale) / options_.levels;
+        const std::span<T> part = local(tensor, sent.shard, kept);
+        const std::span<const std::int32_t> own = local(tensor, sent.shard, levels);
+        for (std::size_t i = 0; i < part.size(); ++i) part[i] = static_cast<T>(unit * own[i]);
+      }
+    } else {
+      status = decode(round, sent, kept);
+    }
+    if (!status) std::fill(kept.begin(), kept.end(), T{0});
+  }
+  // row = what the message says about the shard. On failure row is unspecified.
+  Status decode(const Round& round, const Sent& sent, std::span<T> row) const {
+    std::fill(row.begin(), row.end(), T{0});
+    wire::WireReader reader(sent.payload);
+    for (const Tensor& tensor : tensors_of(sent.shard)) {
+      const Status status = up_->decode_add(reader, context(round, sent.worker, tensor), T{1},
+                                            {local(tensor, sent.shard, row), tensor.shape});
+      if (!status) return status;
+    }
+    return reader.finish();
+  }
+  Status decode_levels(const Sent& sent, std::span<std::int32_t> levels) const {
+    std::fill(levels.begin(), levels.end(), 0);
+    wire::WireReader reader(sent.payload);
+    for (const Tensor& tensor : tensors_of(sent.shard))
+      add_shared_levels<T>(shared(tensor), reader, local(tensor, sent.shard, levels));
+    return reader.finish();
   }
 
   void write_number(T number, wire::Message& message) const {
@@ -216,16 +265,9 @@ class Quantized final : public Aggregator<T> {
     for (std::uint32_t worker = 0; worker < setup_.workers; ++worker) {
       if (owned.inbox.present[worker] == 0) continue;
       const std::span<T> row = rows.subspan(size * worker, size);
-      std::fill(row.begin(), row.end(), T{0});
-      wire::WireReader reader(owned.inbox.payloads[worker]);
-      Status status = {};
-      for (const Tensor& tensor : tensors_of(owned.shard)) {
-        status = up_->decode_add(reader, context(round, worker, tensor), T{1},
-                                 {local(tensor, owned.shard, row), tensor.shape});
-        if (!status) break;
-      }
-      if (status) status = reader.finish();
-      if (!status) {
+      const Sent sent = {
+          .shard = owned.shard, .worker = worker, .payload = owned.inbox.payloads[worker]};
+      if (const Status status = decode(round, sent, row); !status) {
         exchange_.refusals().add(status);
         continue;
       }
@@ -287,11 +329,9 @@ class Quantized final : public Aggregator<T> {
     std::uint32_t counted = 0;
     for (std::uint32_t worker = 0; worker < setup_.workers; ++worker) {
       if (owned.inbox.present[worker] == 0) continue;
-      std::fill(levels.begin(), levels.end(), 0);
-      wire::WireReader reader(owned.inbox.payloads[worker]);
-      for (const Tensor& tensor : tensors_of(owned.shard))
-        add_shared_levels<T>(shared(tensor), reader, local(tensor, owned.shard, levels));
-      if (Status status = reader.finish(); !status) {
+      const Sent sent = {
+          .shard = owned.shard, .worker = worker, .payload = owned.inbox.payloads[worker]};
+      if (const Status status = decode_levels(sent, levels); !status) {
         exchange_.refusals().add(status);
         continue;
       }
@@ -360,6 +400,7 @@ class Quantized final : public Aggregator<T> {
   std::unique_ptr<Compressor<T>> up_;     // null with kSum
   std::unique_ptr<Compressor<T>> again_;  // of kQuantized, else null
   ShardedExchange exchange_;
+  KeptMessages<T> kept_;
   std::vector<T> scales_;              // of kSum, by tensor, of this round
   std::vector<ModelShard<T>> models_;  // of kModel, by owned shard
   Scratch<T> rows_;

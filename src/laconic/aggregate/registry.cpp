@@ -83,7 +83,12 @@ AggregatorNeeds aggregator_needs(const Spec& canonical, std::uint32_t workers) {
   if (canonical.name == aggregate::mirror_card().name) {
     return aggregate::mirror_needs(Args(canonical), workers);
   }
-  return {.every_worker = canonical.name != aggregate::dense_card().name};
+  const auto is = [&](const Card& card) { return canonical.name == card.name; };
+  const bool fast = is(aggregate::dense_card()) && Args(canonical).text("sum") == "fast";
+  return {.every_worker = !is(aggregate::dense_card()),
+          .summed_messages = fast || is(aggregate::lowrank_card()) || is(aggregate::laser_card()) ||
+                             is(aggregate::air_card()) || is(aggregate::air_sign_card()) ||
+                             is(aggregate::air_sketch_card()) || is(aggregate::adsgd_card())};
 }
 
 namespace aggregate {

@@ -10,6 +10,7 @@
 #include <bit>
 
 #include "laconic/aggregate/exchange.hpp"
+#include "laconic/aggregate/kept_messages.hpp"
 #include "laconic/aggregate/methods.hpp"
 #include "laconic/base/assert.hpp"
 #include "laconic/kernels/kernels.hpp"
@@ -50,6 +51,7 @@ class Vote final : public Aggregator<T> {
       : setup_(setup),
         rules_(rules),
         exchange_(setup, even_shards(setup.layout->size(), rules.shards, setup.workers)),
+        kept_(setup),
         words_(kernels::words_for(setup.layout->size())) {
     if (rules_.beta > 0)
       momentum_.assign(setup.mine.size(), AlignedVector<T>(setup.layout->size(), T{0}));
@@ -73,6 +75,10 @@ class Vote final : public Aggregator<T> {
     return exchange_.report();
   }
 
+  [[nodiscard]] std::span<const T> message_of(std::uint32_t worker) const override {
+    return kept_.of(worker);
+  }
+
  private:
   [[nodiscard]] bool abstains() const { return rules_.zero == ZeroRule::kAbstain; }
 
@@ -87,6 +93,12 @@ class Vote final : public Aggregator<T> {
       writer.words(plane_slice(signs_, shard));
       message.payload_bits += shard.size() * (masked ? 2 : 1);
       exchange_.close_uplink();
+    }
+    if (!kept_.kept()) return;
+    if (masked) {
+      kernels::unpack_masked_signs<T>(signs_, mask_, T{1}, kept_.of(gradient.worker));
+    } else {
+      kernels::unpack_signs<T>(signs_, T{1}, kept_.of(gradient.worker));
     }
   }
 
@@ -236,6 +248,7 @@ class Vote final : public Aggregator<T> {
   AggregatorSetup setup_;
   Rules rules_;
   ShardedExchange exchange_;
+  KeptMessages<T> kept_;
   std::size_t words_;
   std::vector<AlignedVector<T>> momentum_;  // by hosted worker
   AlignedVector<std::uint64_t> signs_;

@@ -74,6 +74,9 @@ class CursorBatches final : public Batches<T> {
     return batch_.examples.size();
   }
 
+  void observe_message(std::uint32_t /*i*/, std::span<const T> /*message*/) override {
+    LACONIC_EXPECTS(!"these orders look at nothing");
+  }
   void end_round(std::uint32_t /*round*/, Communicator& /*comm*/) override {}
   void settle() override {}
   [[nodiscard]] std::optional<OrderStats> stats() const override { return std::nullopt; }
@@ -95,6 +98,7 @@ class ObservedBatches final : public Batches<T> {
         mine_(setup.mine),
         phase_(setup.first_phase),
         batch_units_(method.batch.size / method.unit),
+        of_messages_(observes_messages(method)),
         groups_(problem.layout().size()) {
     std::vector<std::uint32_t> counts;
     for (std::uint32_t w = 0; w < problem.workers(); ++w) {
@@ -124,14 +128,23 @@ class ObservedBatches final : public Batches<T> {
     }
     const std::uint32_t count = std::min(batch_units_, units.count() - first);
     batch_.set(units, orders_->order(worker).subspan(first, count));
-    Observer observer(*orders_, worker, first);
-    groups_.begin(batch_.sizes, observer);
-    problem_.unit_gradients(worker, batch_.examples, x, g, groups_, scratch);
+    if (of_messages_) {
+      problem_.batch_gradient(worker, batch_.examples, x, g, scratch);
+    } else {
+      Observer observer(*orders_, worker, first);
+      groups_.begin(batch_.sizes, observer);
+      problem_.unit_gradients(worker, batch_.examples, x, g, groups_, scratch);
+    }
     if (left_ < units_.size()) {
       const double share = static_cast<double>(units_.size()) / static_cast<double>(left_);
       kernels::scale<T>(static_cast<T>(share), g);
     }
     return batch_.examples.size();
+  }
+
+  void observe_message(std::uint32_t i, std::span<const T> message) override {
+    LACONIC_EXPECTS(of_messages_ && batch_units_ == 1 && left_ == units_.size());
+    orders_->observe(mine_.begin + i, round_, UnitGradient<T>::dense(message));
   }
 
   void end_round(std::uint32_t round, Communicator& comm) override {
@@ -177,6 +190,7 @@ class ObservedBatches final : public Batches<T> {
   WorkerBlock mine_;
   std::uint32_t phase_;
   std::uint32_t batch_units_;  // per worker and round
+  bool of_messages_;           // and not of gradients
   std::uint32_t rounds_per_epoch_ = 0;
   std::vector<UnitsOf> units_ = {};  // of every worker
   std::unique_ptr<ExampleOrders<T>> orders_ = {};
@@ -205,10 +219,15 @@ bool visits_in_step(const MethodPlan& method) {
   return method.batch.kind == Batch::Kind::kSize && order_observes(method.order);
 }
 
+bool observes_messages(const MethodPlan& method) {
+  return visits_in_step(method) && method.order_from == OrderFrom::kMessages;
+}
+
 template <Real T>
 void check_batches(const MethodPlan& method, const Problem<T>& problem) {
   if (!visits_in_step(method)) return;
-  if (!aggregator_needs(method.aggregator, method.workers).every_worker) return;
+  const bool of_messages = observes_messages(method);
+  if (!of_messages && !aggregator_needs(method.aggregator, method.workers).every_worker) return;
   const auto batches = [&](std::uint32_t worker) {
     return (std::uint64_t{problem.units(worker)} + method.batch.size - 1) / method.batch.size;
   };
@@ -216,12 +235,11 @@ void check_batches(const MethodPlan& method, const Problem<T>& problem) {
     if (batches(w) == batches(0)) continue;
     throw ConfigError(fmt::format(
         "method '{}': order '{}' goes through all shards in step, but worker 0 has {} batches of "
-        "{} "
-        "and worker {} has {}, and '{}' cannot do without a worker; make the shards equal, e.g. "
-        "shard = 'shuffled:drop_remainder=true', or use aggregator = 'dense' or order = "
-        "'reshuffle'",
+        "{} and worker {} has {}, and {} cannot do without a worker; make the shards equal, e.g. "
+        "shard = 'shuffled:drop_remainder=true', or use {}",
         method.name, method.order.name, batches(0), method.batch.size, w, batches(w),
-        method.aggregator.name));
+        of_messages ? "order_from = 'messages'" : fmt::format("'{}'", method.aggregator.name),
+        of_messages ? "order_from = 'gradients'" : "aggregator = 'dense' or order = 'reshuffle'"));
   }
 }
 

@@ -7,7 +7,8 @@
 // that observe visit all workers' shards in step and are told the gradient of every unit, in the
 // pass that computes the batch's gradient, whose bits do not depend on that (cd-grab.md check 18).
 // A worker whose shard is used up before the epoch ends contributes nothing until then (2.8): the
-// mean is over the workers that are left.
+// mean is over the workers that are left. With order_from = messages a batch is one unit, and what
+// is observed is the message about it.
 // Private to this layer.
 #pragma once
 
@@ -38,8 +39,11 @@ class Batches {
   // examples.
   virtual std::uint64_t gradient(std::uint32_t i, std::span<const T> x, std::span<T> g,
                                  ProblemScratch<T>& scratch) = 0;
-  // Collective, once per round after its gradients: what the orders exchange. Every rank throws the
-  // same UnitDivergedError when the gradient of a unit was not finite.
+  // What the i-th hosted worker's message about its batch of this round was decoded to. Once per
+  // round and worker, between gradient and end_round. Only where observes_messages(method).
+  virtual void observe_message(std::uint32_t i, std::span<const T> message) = 0;
+  // Collective, once per round after what is observed: what the orders exchange. Every rank throws
+  // the same UnitDivergedError when the gradient of a unit was not finite.
   virtual void end_round(std::uint32_t round, Communicator& comm) = 0;
   // Waits for what the orders still exchange behind the training, and throws what that threw. Every
   // rank at the same place between rounds.
@@ -65,9 +69,12 @@ template <Real T>
 
 // Whether all workers go through their epochs in step.
 [[nodiscard]] bool visits_in_step(const MethodPlan& method);
+// Whether their orders look at messages in place of gradients.
+[[nodiscard]] bool observes_messages(const MethodPlan& method);
 
 // ConfigError when the method's order visits shards in step, they do not have the same number of
-// batches, and the aggregator is none that takes a mean, where nothing can be contributed as 0.
+// batches, and the aggregator is none that takes a mean, where nothing can be contributed as 0, or
+// the order looks at messages, which then are not all of the same scale.
 template <Real T>
 void check_batches(const MethodPlan& method, const Problem<T>& problem);
 

@@ -18,16 +18,19 @@ namespace laconic::experiment {
 namespace {
 
 constexpr std::array kMethodKeys = {
-    "name",  "aggregator", "optimizer",       "schedule", "order",   "adversary", "estimator",
-    "link",  "step",       "batch",           "unit",     "workers", "rounds",    "epochs",
-    "until", "budget",     "allow_divergence"};
-constexpr std::array kSharedKeys = {
-    "name",     "seed",   "repeats",      "precision",       "problem",
-    "data",     "shard",  "record_every", "record_gradient", "record_excess",
-    "network",  "method", "sweep",        "aggregator",      "optimizer",
-    "schedule", "order",  "adversary",    "estimator",       "link",
-    "step",     "batch",  "unit",         "workers",         "rounds",
-    "epochs",   "until",  "budget",       "allow_divergence"};
+    "name",      "aggregator", "optimizer", "schedule", "order",  "order_from",
+    "adversary", "estimator",  "link",      "step",     "batch",  "unit",
+    "workers",   "rounds",     "epochs",    "until",    "budget", "allow_divergence"};
+constexpr std::array kSharedKeys = {"name",          "seed",         "repeats",
+                                    "precision",     "problem",      "data",
+                                    "shard",         "record_every", "record_gradient",
+                                    "record_excess", "network",      "method",
+                                    "sweep",         "aggregator",   "optimizer",
+                                    "schedule",      "order",        "order_from",
+                                    "adversary",     "estimator",    "link",
+                                    "step",          "batch",        "unit",
+                                    "workers",       "rounds",       "epochs",
+                                    "until",         "budget",       "allow_divergence"};
 constexpr std::array kNetworkKeys = {"bandwidth", "latency"};
 
 constexpr std::int64_t kMaxRounds = 1'000'000'000;
@@ -461,6 +464,7 @@ class ConfigReader {
     read_text(table, prefix, "optimizer", settings.optimizer);
     read_text(table, prefix, "schedule", settings.schedule);
     read_text(table, prefix, "order", settings.order);
+    read_order_from(table, prefix, settings.order_from);
     read_text(table, prefix, "adversary", settings.adversary);
     read_text(table, prefix, "estimator", settings.estimator);
     read_text(table, prefix, "link", settings.link);
@@ -495,6 +499,20 @@ class ConfigReader {
     } else {
       error(prefix + std::string(key), value.error());
     }
+  }
+
+  void read_order_from(const toml::table& table, const std::string& prefix,
+                       std::optional<OrderFrom>& target) {
+    std::optional<std::string> text;
+    read_text(table, prefix, "order_from", text);
+    if (!text) return;
+    if (*text != "gradients" && *text != "messages") {
+      error(
+          prefix + "order_from",
+          fmt::format("order_from = '{}' is unknown; use 'gradients' or 'messages'", shown(*text)));
+      return;
+    }
+    target = *text == "gradients" ? OrderFrom::kGradients : OrderFrom::kMessages;
   }
 
   // Numbers are read as such, texts by their grammar.

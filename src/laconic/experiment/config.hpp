@@ -64,6 +64,10 @@ struct Network {
   bool operator==(const Network&) const = default;
 };
 
+// What an order that observes looks at: the gradients of the workers' own units, or what the server
+// decodes their messages to.
+enum class OrderFrom : std::uint8_t { kGradients, kMessages };
+
 // What a [[method]] may set. Absent: the shared setting of the same name, then the default. Methods
 // are named by specs (base/spec.hpp), as written.
 struct MethodSettings {
@@ -72,6 +76,7 @@ struct MethodSettings {
   std::optional<std::string> optimizer = {};
   std::optional<std::string> schedule = {};
   std::optional<std::string> order = {};
+  std::optional<OrderFrom> order_from = {};
   std::optional<std::string> adversary = {};
   std::optional<std::string> estimator = {};
   std::optional<std::string> link = {};

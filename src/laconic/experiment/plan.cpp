@@ -208,6 +208,7 @@ class Validator {
     }
     check_batch(i, order && order_observes(*order));
     check_unit(i);
+    check_order_from(i, order && order_observes(*order), aggregator);
     check_estimator(i);
     if (aggregator) {
       const auto& workers = pick(method, shared, &MethodSettings::workers);
@@ -333,6 +334,42 @@ class Validator {
             fmt::format("unit = {} does not divide batch = {}; a batch is made of whole units, use "
                         "batch = {}",
                         *unit, batch.size, (batch.size / *unit + 1) * *unit));
+    }
+  }
+
+  // A unit is then the worker's batch, about which it sends one message per round.
+  void check_order_from(std::size_t i, bool observes, const std::optional<Spec>& aggregator) {
+    const auto from = pick(*method_, *shared_, &MethodSettings::order_from);
+    if (!from || *from == OrderFrom::kGradients) return;
+    const std::string place = path_of(i, "order_from");
+    if (!observes) {
+      if (method_->order_from) {
+        warn(place, fmt::format("order '{}' looks at nothing; order_from is ignored",
+                                pick(*method_, *shared_, &MethodSettings::order)
+                                    .value_or(std::string(kDefaultOrder))));
+      }
+      return;
+    }
+    const Batch batch = pick(*method_, *shared_, &MethodSettings::batch).value_or(kDefaultBatch);
+    const std::uint32_t unit = pick(*method_, *shared_, &MethodSettings::unit).value_or(1);
+    if (batch.kind == Batch::Kind::kSize && batch.size != unit) {
+      error(place,
+            fmt::format("order_from = 'messages' needs batches of one unit, because a worker "
+                        "sends one message per batch; use unit = {} (batch = {}, unit = {})",
+                        batch.size, batch.size, unit));
+    }
+    const auto& workers = pick(*method_, *shared_, &MethodSettings::workers);
+    if (aggregator && workers && aggregator_problems(*aggregator, *workers).empty() &&
+        aggregator_needs(*aggregator, *workers).summed_messages) {
+      error(place, fmt::format("'{}' sums the messages of workers on their way, so that none of "
+                               "them is known on its own; use order_from = 'gradients'",
+                               print(*aggregator)));
+    }
+    const auto& link = pick(*method_, *shared_, &MethodSettings::link);
+    if (link && *link != kNoLink) {
+      error(place, fmt::format("over link '{}' a worker does not know what of its message arrives; "
+                               "use order_from = 'gradients' or link = 'none'",
+                               *link));
     }
   }
 
@@ -497,6 +534,8 @@ MethodPlan plan_method(const MethodSettings& own, const MethodSettings& shared) 
   method.optimizer = spec("optimizer", &MethodSettings::optimizer, kDefaultOptimizer);
   method.schedule = spec("schedule", &MethodSettings::schedule, kDefaultSchedule);
   method.order = spec("order", &MethodSettings::order, kDefaultOrder);
+  method.order_from =
+      pick(own, shared, &MethodSettings::order_from).value_or(OrderFrom::kGradients);
   const auto& adversary = pick(own, shared, &MethodSettings::adversary);
   if (adversary && *adversary != kNoAdversary) {
     method.adversary = canonical_spec(*adversary, "adversary");
@@ -581,10 +620,15 @@ std::string text_of(const Batch& batch) {
   return {};
 }
 
+std::string text_of(OrderFrom from) {
+  return from == OrderFrom::kGradients ? "gradients" : "messages";
+}
+
 std::string spec_text(const MethodPlan& method) {
   std::string out = fmt::format("{} | {} | {}", print(method.aggregator), print(method.optimizer),
                                 print(method.schedule));
   if (method.batch.kind == Batch::Kind::kSize) out += " | " + print(method.order);
+  if (method.order_from == OrderFrom::kMessages) out += " | order_from=messages";
   if (method.adversary) out += " | " + print(*method.adversary);
   if (method.estimator) out += " | " + print(*method.estimator);
   if (method.link) out += " | " + print(*method.link);

@@ -21,6 +21,7 @@ struct MethodPlan {
   Spec optimizer = {};
   Spec schedule = {};
   Spec order = {};
+  OrderFrom order_from = OrderFrom::kGradients;  // of an order that observes
   std::optional<Spec> adversary = {};
   std::optional<Spec> estimator = {};  // absent: the gradient of the batch
   std::optional<Spec> link = {};       // absent: frames arrive as they were sent
@@ -66,6 +67,7 @@ struct Plan {
 
 [[nodiscard]] std::string text_of(const StepSize& step);  // what parse_step reads
 [[nodiscard]] std::string text_of(const Batch& batch);    // "64", "full", "noisy"
+[[nodiscard]] std::string text_of(OrderFrom from);        // "gradients", "messages"
 // "vote:beta=0.9 | sgd | constant | reshuffle | step=0.1 | batch=64 | workers=8 | rounds=2000": two
 // methods that mean the same have the same text.
 [[nodiscard]] std::string spec_text(const MethodPlan& method);

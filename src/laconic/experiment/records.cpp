@@ -54,6 +54,7 @@ Json settings_json(const MethodPlan& method) {
               {"optimizer", print(method.optimizer)},
               {"schedule", print(method.schedule)},
               {"order", print(method.order)},
+              {"order_from", text_of(method.order_from)},
               {"adversary", method.adversary ? print(*method.adversary) : "none"},
               {"estimator", method.estimator ? print(*method.estimator) : "none"},
               {"link", method.link ? print(*method.link) : "none"},

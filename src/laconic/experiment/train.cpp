@@ -221,6 +221,7 @@ class Training {
                              .mine = mine_,
                              .seed = seed_,
                              .link = link_.get(),
+                             .keep_messages = observes_messages(method_),
                              .l_worker = worker_smoothness(method_.aggregator, *problem_)});
     optimizer_ = optimizers<T>().make(method_.optimizer, {.layout = &layout});
     schedule_ = schedules().make(method_.schedule, {});
@@ -266,8 +267,9 @@ class Training {
       while (!stopped_ && status == Status::kDone) {
         const Round round = facts(made_);
         compute_gradients(round);
-        order(round);
+        if (!observes_messages(method_)) order(round);
         add_up(aggregate(round));
+        if (observes_messages(method_)) order(round);
         ++aggregated_;
         if (at_target_) {
           stopped_ = Stopped::kUntil;
@@ -339,10 +341,14 @@ class Training {
     return std::max(1U, problem_->units(worker));
   }
 
-  // What the workers' orders exchange, before anything is done with the gradients.
+  // What the workers' orders learn from the round and exchange: before anything is done with the
+  // gradients, or after it, when they look at messages.
   void order(const Round& round) {
     if (!batches_) return;
     const Stopwatch watch(seconds_.order);
+    for (std::uint32_t i = 0; i < mine_.size() && observes_messages(method_); ++i) {
+      batches_->observe_message(i, aggregator_->message_of(mine_.begin + i));
+    }
     batches_->end_round(round.index, comm_);
   }
 

@@ -335,6 +335,117 @@ TEST(OrderTraining, WorksWithEveryAggregator) {
   }
 }
 
+constexpr const char* kMessageCases[][2] = {
+    {"dense", "step = 4\n"},
+    {"dense:wire=bf16", "step = 4\n"},
+    {"vote:beta=0.9,zero=abstain", "step = 0.03\n"},
+    {"vote:beta=0.5,zero=abstain", "step = 0.03\n"},
+    {"ef:sign", "step = 4\n"},
+    {"mirror:ef21:topk:k=0.3", "step = 4\n"},
+    {"mirror:clag:topk:k=0.3", "step = 4\n"},
+    {"mirror:diana:natural", "step = 4\n"},
+    {"mirror:by=tensor:marina:p=0.5:randk:k=0.5", "step = 3\n"},
+    {"quantized:thr-unb", "step = 4\n"},
+    {"quantized:down=sum:vaninf:levels=7", "step = 4\n"},
+    {"krum:f=1", "step = 4\n"},
+};
+
+std::string message_methods(const std::string& from) {
+  std::string methods;
+  for (const auto& [aggregator, settings] : kMessageCases) {
+    for (const char* order : {"grab", "pair-grab", "cd-grab:exchange=sharded", "cd-grab"}) {
+      methods += std::string("[[method]]\nname = \"") + aggregator + ' ' + order +
+                 "\"\naggregator = \"" + aggregator + "\"\norder = \"" + order +
+                 "\"\norder_from = \"" + from + "\"\n" + settings;
+    }
+  }
+  return methods;
+}
+
+// Orders from what the server decodes.
+TEST(OrderTraining, LearnsFromMessagesWithEveryAggregatorThatTellsThemApart) {
+  std::string head = kHead;
+  head.replace(head.find("epochs = 3"), 10, "epochs = 12");
+  const std::string text = "record_excess = true\n" + head + "batch = 4\nunit = 4\n";
+  const Experiment experiment(plan_of(text + message_methods("messages")));
+  std::string first;
+  for (const std::uint32_t ranks : {1U, 2U, 4U}) {
+    Keeper keeper(experiment.plan());
+    const Summary summary = run_with(experiment, ranks, keeper);
+    for (const MethodSummary& method : summary.methods) {
+      EXPECT_EQ(method.status, Status::kDone) << method.name;
+      EXPECT_LT(*method.final.excess, *keeper.records[0].metrics.excess / 3) << method.name;
+    }
+    if (first.empty()) first = keeper.text;
+    EXPECT_EQ(keeper.text, first) << ranks << " ranks";
+  }
+  // They are other orders than those from gradients: from the second epoch on what is visited
+  // differs, but for the messages that are gradients (dense, krum), here with a regulariser.
+  Keeper messages(experiment.plan());
+  static_cast<void>(run_with(experiment, 1, messages));
+  const Experiment beside(plan_of(text + message_methods("gradients")));
+  Keeper gradients(beside.plan());
+  static_cast<void>(run_with(beside, 1, gradients));
+  for (std::size_t m = 0; m < experiment.plan().methods.size(); ++m) {
+    const std::string& name = experiment.plan().methods[m].name;
+    const std::vector<double> a = messages.losses(m);
+    const std::vector<double> b = gradients.losses(m);
+    EXPECT_TRUE(std::equal(a.begin(), a.begin() + 11, b.begin())) << name;
+    if (!name.starts_with("dense") && !name.starts_with("krum")) {
+      EXPECT_NE(a, b) << name;
+    }
+  }
+}
+
+// The order that signs choose, in a user's own loop of signSGD.
+TEST(OrderTraining, AVoteShowsTheOrderSigns) {
+  constexpr std::uint32_t kUnits = 10;
+  const Loop loop = {.batch = 4, .unit = 4, .step = 0.05};
+  std::string head = kHead;
+  head.replace(head.find("step = 0.5"), 10, "step = 0.05");
+  const Experiment experiment(plan_of(head + "batch = 4\nunit = 4\norder_from = 'messages'\n" +
+                                      "[[method]]\naggregator = 'vote'\norder = 'cd-grab'\n"));
+  Keeper keeper(experiment.plan());
+  static_cast<void>(run_with(experiment, 2, keeper));
+  const auto problem = experiment.problem<double>(kWorkers, 1);
+  const std::size_t d = problem->layout().size();
+  const auto orders = make_example_orders<double>(
+      order_spec("cd-grab"),
+      {.units = std::vector<std::uint32_t>(kWorkers, kUnits), .dim = d, .seed = 1});
+  const auto comm = make_self_communicator();
+  std::vector<double> x(d);
+  std::vector<double> g(d);
+  ProblemScratch<double> scratch;
+  problem->initial_point(1, x);
+  std::vector<double> losses;
+  const auto measure = [&] {
+    double sum = 0;
+    for (std::uint32_t w = 0; w < kWorkers; ++w) sum += problem->loss(w, x, scratch);
+    losses.push_back(sum / kWorkers);
+  };
+  measure();
+  for (std::uint32_t e = 0; e < kEpochs; ++e) {
+    orders->begin_epoch(e);
+    for (std::uint32_t t = 0; t < kUnits; ++t) {
+      std::vector<int> votes(d);
+      for (std::uint32_t w = 0; w < kWorkers; ++w) {
+        const std::vector<std::uint32_t> order(orders->order(w).begin(), orders->order(w).end());
+        problem->batch_gradient(w, examples_of(order, t, loop), x, g, scratch);
+        for (std::size_t i = 0; i < d; ++i) {
+          g[i] = g[i] < 0 ? -1 : 1;
+          votes[i] += g[i] < 0 ? -1 : 1;
+        }
+        orders->observe(w, t, UnitGradient<double>::dense(g));
+      }
+      orders->exchange({.round = t, .phase = 0}, *comm);
+      for (std::size_t i = 0; i < d; ++i) x[i] -= loop.step * (votes[i] < 0 ? -1.0 : 1.0);
+      measure();
+    }
+    orders->end_epoch({.round = e, .phase = 100}, *comm);
+  }
+  EXPECT_EQ(keeper.losses(0), losses);
+}
+
 // A model that a step has thrown beyond what its gradients can hold.
 TEST(OrderTraining, EndsWhereTheGradientOfAUnitIsNotFinite) {
   std::string head = kHead;

@@ -122,6 +122,30 @@ INSTANTIATE_TEST_SUITE_P(
         Finding{"observing_shared_order_without_batches",
                 kHeadText + "order = 'grab'\n" + kDense + "batch = 'full'\n", kError,
                 "f.toml:7: order", "order 'grab' needs the gradients of single examples"},
+        Finding{"messages_of_larger_batches",
+                kHeadText + "batch = 5\n" + kDense + "order = 'grab'\norder_from = 'messages'\n",
+                kError, "f.toml:11: method[1].order_from",
+                "order_from = 'messages' needs batches of one unit, because a worker sends one "
+                "message per batch; use unit = 5 (batch = 5, unit = 1)"},
+        Finding{"messages_that_are_summed",
+                kHeadText + "[[method]]\naggregator = 'lowrank'\nbatch = 1\norder = 'grab'\n"
+                            "order_from = 'messages'\n",
+                kError, "f.toml:11: method[1].order_from",
+                "sums the messages of workers on their way, so that none of them is known on its "
+                "own; use order_from = 'gradients'"},
+        Finding{"messages_over_a_link",
+                kHeadText + kDense +
+                    "batch = 1\norder = 'grab'\norder_from = 'messages'\n"
+                    "link = 'erasure:p=0.1'\n",
+                kError, "f.toml:11: method[1].order_from",
+                "over link 'erasure:p=0.1' a worker does not know what of its message arrives"},
+        Finding{"messages_that_nobody_looks_at",
+                kHeadText + kDense + "batch = 1\norder = 'once'\norder_from = 'messages'\n",
+                kWarning, "f.toml:11: method[1].order_from",
+                "order 'once' looks at nothing; order_from is ignored"},
+        Finding{"bad_order_from", kHeadText + kDense + "order_from = 'x'\n", kError,
+                "f.toml:9: method[1].order_from",
+                "order_from = 'x' is unknown; use 'gradients' or 'messages'"},
         Finding{"observing_order_of_noise",
                 kQuadratic + kDense + "batch = 'noisy'\norder = 'pair-grab'\n", kError,
                 "f.toml:9: method[1].order",

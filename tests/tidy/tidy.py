@@ -26,6 +26,7 @@ MAY = {
     "channel": "base rng tensor kernels",
     "optim": "base rng tensor kernels",
     "aggregate": "base rng tensor wire kernels compress mechanism comm channel optim",
+    "sync": "base rng tensor wire kernels compress mechanism comm channel aggregate",
     "order": "base rng tensor wire kernels comm",
     "problem": "base rng tensor kernels data",
     "experiment": "base rng tensor wire kernels data compress mechanism comm channel optim aggregate order problem",
@@ -33,7 +34,7 @@ MAY = {
 
 # Words that do not occur in C++ files: pattern, where it may occur (prefixes of paths), what to do
 # instead. Comments and strings are not looked at.
-PRINTING = ("cli/", "tests/", "bench/", "fuzz/")
+PRINTING = ("cli/", "tests/", "bench/", "fuzz/", "examples/")
 BANNED = [
     (r"\b(?:std::)?(?:random_)?shuffle\(", (), "rng::permute"),
     (r"\brandom_device\b|\bmt19937|\bs?rand\(|#include <random>", (),

@@ -27,6 +27,9 @@ struct Round {
   std::uint32_t index = 0;        // from 0
   double step_size = 0;           // eta_t
   double previous_step_size = 0;  // eta_{t-1}; eta_0 in round 0
+  // Where parts of a model have aggregators of their own: which part this is, so that the calls of
+  // a round can be told apart.
+  std::uint32_t part = 0;
 };
 
 template <Real T>

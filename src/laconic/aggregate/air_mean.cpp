@@ -282,9 +282,7 @@ class AirMean final : public SymbolMean<T> {
     report_.latency_steps += 4;  // norms, scales, signals, broadcast
   }
 
-  [[nodiscard]] Tag tag(Phase phase) const {
-    return {round_.index, static_cast<std::uint32_t>(phase)};
-  }
+  [[nodiscard]] Tag tag(Phase phase) const { return tag_of(round_, phase); }
 
   AggregatorSetup setup_;
   AirOptions options_;

@@ -128,8 +128,7 @@ class FastDense final : public Aggregator<T> {
     const std::size_t dim = setup_.layout->size();
     rows_.clear();
     for (const WorkerGradient<T>& gradient : mine) rows_.push_back(gradient.values.data());
-    comm.all_reduce_sum<T>({round.index, static_cast<std::uint32_t>(Phase::kUplink)},
-                           Reduction::kFast, rows_, direction);
+    comm.all_reduce_sum<T>(tag_of(round, Phase::kUplink), Reduction::kFast, rows_, direction);
     // A sum is finite unless a term was not (or it overflowed): only then do the ranks ask each
     // other who.
     if (!kernels::all_finite<T>(std::span<const T>(direction))) {

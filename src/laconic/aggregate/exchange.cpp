@@ -12,10 +12,6 @@
 namespace laconic {
 namespace {
 
-Tag tag_of(const Round& round, Phase phase) {
-  return {round.index, static_cast<std::uint32_t>(phase)};
-}
-
 // The shard that starts at `offset`, or plan.size().
 std::size_t find_shard(std::span<const Shard> plan, std::size_t offset) {
   const auto it =

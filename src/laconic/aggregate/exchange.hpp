@@ -29,6 +29,11 @@ enum class Phase : std::uint8_t {
   kSideInfo = 5,  // norms, before an analog transmission
   kSignal = 6,    // sums of rows
 };
+// Of a method's collective call in a round.
+[[nodiscard]] inline Tag tag_of(const Round& round, Phase phase) {
+  constexpr std::uint32_t kPhases = 16;
+  return {round.index, kPhases * round.part + static_cast<std::uint32_t>(phase)};
+}
 
 // What the server side of one shard holds after the uplink: one payload per worker; present is 0
 // where none arrived or it was refused.

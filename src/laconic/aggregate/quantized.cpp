@@ -370,7 +370,7 @@ class Quantized final : public Aggregator<T> {
   Scratch<std::uint32_t> places_;
   Scratch<std::int32_t> sums_;
   Scratch<std::int32_t> levels_;
-  wire::SparseVector<T> body_;
+  SparseVector<T> body_;
   std::vector<const T*> row_pointers_;
 };
 

@@ -74,6 +74,14 @@ class CursorBatches final : public Batches<T> {
     return batch_.examples.size();
   }
 
+  std::uint64_t sparse_gradient(std::uint32_t i, std::span<const T> x, SparseVector<T>& g,
+                                ProblemScratch<T>& scratch) override {
+    batch_.set(units_[i], cursors_[i]->next());
+    problem_.sparse_gradient(mine_.begin + i, batch_.examples, x, g, scratch);
+    return batch_.examples.size();
+  }
+  [[nodiscard]] bool sparse() const override { return problem_.sparse_entries().has_value(); }
+
   void end_round(std::uint32_t /*round*/, Communicator& /*comm*/) override {}
   void settle() override {}
   [[nodiscard]] std::optional<OrderStats> stats() const override { return std::nullopt; }
@@ -133,6 +141,13 @@ class ObservedBatches final : public Batches<T> {
     }
     return batch_.examples.size();
   }
+
+  std::uint64_t sparse_gradient(std::uint32_t /*i*/, std::span<const T> /*x*/,
+                                SparseVector<T>& /*g*/, ProblemScratch<T>& /*scratch*/) override {
+    LACONIC_EXPECTS(sparse());
+    return 0;
+  }
+  [[nodiscard]] bool sparse() const override { return false; }
 
   void end_round(std::uint32_t round, Communicator& comm) override {
     orders_->exchange({round, phase_}, comm);

@@ -38,6 +38,12 @@ class Batches {
   // examples.
   virtual std::uint64_t gradient(std::uint32_t i, std::span<const T> x, std::span<T> g,
                                  ProblemScratch<T>& scratch) = 0;
+  // The same without its zeros (Problem::sparse_gradient). Precondition: sparse().
+  virtual std::uint64_t sparse_gradient(std::uint32_t i, std::span<const T> x, SparseVector<T>& g,
+                                        ProblemScratch<T>& scratch) = 0;
+  // Whether gradients are to be had without their zeros: the problem has such, and no order looks
+  // at gradients.
+  [[nodiscard]] virtual bool sparse() const = 0;
   // Collective, once per round after its gradients: what the orders exchange. Every rank throws the
   // same UnitDivergedError when the gradient of a unit was not finite.
   virtual void end_round(std::uint32_t round, Communicator& comm) = 0;

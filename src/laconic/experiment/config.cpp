@@ -22,12 +22,12 @@ constexpr std::array kMethodKeys = {
     "link",  "step",       "batch",           "unit",     "workers", "rounds",    "epochs",
     "until", "budget",     "allow_divergence"};
 constexpr std::array kSharedKeys = {
-    "name",     "seed",   "repeats",      "precision",       "problem",
-    "data",     "shard",  "record_every", "record_gradient", "record_excess",
-    "network",  "method", "sweep",        "aggregator",      "optimizer",
-    "schedule", "order",  "adversary",    "estimator",       "link",
-    "step",     "batch",  "unit",         "workers",         "rounds",
-    "epochs",   "until",  "budget",       "allow_divergence"};
+    "name",     "seed",   "repeats",      "precision",        "problem",
+    "data",     "shard",  "record_every", "record_gradient",  "record_excess",
+    "network",  "method", "sweep",        "aggregator",       "optimizer",
+    "schedule", "order",  "adversary",    "estimator",        "link",
+    "step",     "batch",  "unit",         "workers",          "rounds",
+    "epochs",   "until",  "budget",       "allow_divergence", "sparse"};
 constexpr std::array kNetworkKeys = {"bandwidth", "latency"};
 
 constexpr std::int64_t kMaxRounds = 1'000'000'000;
@@ -136,6 +136,7 @@ class ConfigReader {
     }
     read_count(root, "", "repeats", {1, kMaxRepeats}, config_.repeats);
     read_precision(root);
+    read_sparse(root);
     read_text(root, "", "problem", config_.problem);
     read_text(root, "", "data", config_.data);
     read_text(root, "", "shard", config_.shard);
@@ -276,6 +277,17 @@ class ConfigReader {
       return;
     }
     config_.precision = *text == "float" ? Precision::kFloat : Precision::kDouble;
+  }
+
+  void read_sparse(const toml::table& root) {
+    std::optional<std::string> text;
+    read_text(root, "", "sparse", text);
+    if (!text) return;
+    if (*text != "auto" && *text != "never") {
+      error("sparse", fmt::format("sparse = '{}' is unknown; use 'auto' or 'never'", shown(*text)));
+      return;
+    }
+    config_.sparse = *text == "auto" ? Sparse::kAuto : Sparse::kNever;
   }
 
   void read_record_every(const toml::table& root) {

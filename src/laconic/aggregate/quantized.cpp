@@ -121,6 +121,10 @@ class Quantized final : public Aggregator<T> {
   const RoundReport& aggregate_sparse(const Round& round, std::span<const SparseGradient<T>> mine,
                                       SparseVector<T>& direction, Communicator& comm) override {
     LACONIC_EXPECTS(takes_sparse());
+    // How many numbers there are varies; memory shall not.
+    for (SparseVector<T>* of : {&body_, &sparse_row_, &sparse_mean_, &direction})
+      of->reserve(setup_.layout->size());
+    part_indices_.reserve(setup_.layout->size());
     exchange_.begin(round);
     if (exchange_.finite<T>(mine)) {
       for (const SparseGradient<T>& gradient : mine) send_sparse(round, gradient);
@@ -393,10 +397,9 @@ class Quantized final : public Aggregator<T> {
     const auto last = std::lower_bound(first, x.indices.end(), offset + tensor.shape.size());
     const auto from = static_cast<std::size_t>(first - x.indices.begin());
     const auto count = static_cast<std::size_t>(last - first);
-    const std::span<std::uint32_t> indices = places_.take(count);
-    for (std::size_t j = 0; j < count; ++j)
-      indices[j] = x.indices[from + j] - static_cast<std::uint32_t>(offset);
-    return {tensor.shape.size(), indices, x.values.subspan(from, count)};
+    part_indices_.assign(first, last);
+    for (std::uint32_t& index : part_indices_) index -= static_cast<std::uint32_t>(offset);
+    return {tensor.shape.size(), part_indices_, x.values.subspan(from, count)};
   }
 
   void send_sparse(const Round& round, const SparseGradient<T>& gradient) {
@@ -507,9 +510,10 @@ class Quantized final : public Aggregator<T> {
   Scratch<std::int32_t> levels_;
   SparseVector<T> body_;
   std::vector<const T*> row_pointers_;
-  SparseSums sums_at_;  // of the sparse path, as are the two below
+  SparseSums sums_at_;  // of the sparse path, as are the three below
   SparseVector<T> sparse_row_;
   SparseVector<T> sparse_mean_;
+  std::vector<std::uint32_t> part_indices_;
 };
 
 }  // namespace

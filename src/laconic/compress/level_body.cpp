@@ -486,6 +486,8 @@ template <Real T>
 void write_shortest_sparse(const SparseBucket<T>& bucket, wire::Message& out) {
   if (bucket.scale == 0) return write_zeros<T>(out);
   Places& places = places_memory();
+  places.small.reserve(bucket.size);  // as in find_places
+  if (!bucket.exact.indices.empty()) places.exact.reserve(bucket.size);
   places.small.assign(bucket.places.begin(), bucket.places.end());
   places.exact.assign(bucket.exact.indices.begin(), bucket.exact.indices.end());
   places.small_plan = wire::plan_indices(bucket.size, places.small);
@@ -674,6 +676,8 @@ class LevelReader {
   void read_places_and_exact(SparseVector<T>& out) {
     thread_local SparseVector<T> small;  // these grow to the longest body, then stay
     thread_local SparseVector<T> exact;
+    small.reserve(size_);  // how many there are varies; memory shall not
+    exact.reserve(size_);
     read_places(small);
     if (!in_.ok()) return;
     const std::size_t start = in_.position();

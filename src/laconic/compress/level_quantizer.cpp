@@ -72,7 +72,7 @@ class LevelQuantizer final : public Compressor<T> {
     thread_local SparseVector<T> exact;  // these grow to the largest bucket, then stay
     thread_local std::vector<std::uint32_t> places;
     thread_local std::vector<std::uint16_t> codes;
-    thread_local Scratch<std::uint16_t> code_memory;
+    thread_local std::vector<std::uint16_t> rounded;
     LACONIC_EXPECTS(bucket(x.dim) == x.dim);
     wire::make_room(out.bytes, max_level_bytes<T>(x.dim));
     const T largest = kernels::absmax<T>(x.values);
@@ -80,7 +80,11 @@ class LevelQuantizer final : public Compressor<T> {
     if (largest == 0) return write_shortest_sparse(bucket, out);
     const Scale<T> scale = scale_of(x, largest);
     bucket.scale = std::max(scale.value, std::numeric_limits<T>::denorm_min());
-    const std::span<std::uint16_t> rounded = code_memory.take(x.values.size());
+    // How many numbers there are varies; memory shall not.
+    for (std::vector<std::uint16_t>* of : {&codes, &rounded}) of->reserve(x.dim);
+    places.reserve(x.dim);
+    if (options_.exact) exact.reserve(x.dim);
+    rounded.resize(x.values.size());
     if (options_.at_random) {
       kernels::round_to_codes<T>({.scale = bucket.scale, .levels = options_.levels}, x,
                                  own_stream(context), rounded);

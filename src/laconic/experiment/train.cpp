@@ -253,6 +253,8 @@ class Training {
     if (sparse_) {
       sparse_gradients_.resize(mine_.size());
       sparse_views_.resize(mine_.size());
+      support_.reserve(layout.size());  // how many there are varies; memory shall not
+      numbers_.reserve(layout.size());
     } else {
       direction_.resize(layout.size());
       make_dense_gradients();
@@ -422,12 +424,12 @@ class Training {
           optimizer_->step_sparse(x_, sparse_direction_.view(x_.size()), round.step_size);
       support_.assign(support.begin(), support.end());
     }
-    const std::span<T> numbers = numbers_.take(support_.size());
-    for (std::size_t j = 0; j < support_.size(); ++j) {
-      numbers[j] = x_[support_[j]];
-      if (!overflown_ && !std::isfinite(numbers[j])) overflown_ = support_[j];
+    numbers_.clear();
+    for (const std::uint32_t i : support_) {
+      numbers_.push_back(x_[i]);
+      if (!overflown_ && !std::isfinite(x_[i])) overflown_ = i;
     }
-    check_growth(round, kernels::squared_norm<T>(SparseView<T>{x_.size(), support_, numbers}));
+    check_growth(round, kernels::squared_norm<T>(SparseView<T>{x_.size(), support_, numbers_}));
   }
 
   // In double a model may grow until the sum of finite gradients overflows on its way through the
@@ -742,7 +744,7 @@ class Training {
   std::vector<SparseGradient<T>> sparse_views_ = {};    // of sparse_gradients_
   SparseVector<T> sparse_direction_ = {};               // or the next model
   std::vector<std::uint32_t> support_ = {};             // where x may be other than 0
-  Scratch<T> numbers_ = {};                             // of x there
+  std::vector<T> numbers_ = {};                         // of x there
   std::optional<std::uint32_t> overflown_ = {};         // where x is not finite
   Scratch<T> true_gradient_ = {};
   Scratch<T> measured_gradient_ = {};

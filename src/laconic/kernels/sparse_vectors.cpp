@@ -67,6 +67,7 @@ double squared_norm(const SparseView<T>& x) {
 template <Real T>
 MagnitudeSums bracket_magnitudes(T low, T high, const SparseView<T>& x, std::vector<T>& bracketed) {
   LACONIC_EXPECTS(0 <= low && low <= high);
+  bracketed.reserve(x.dim);  // how many there are varies; memory shall not
   Lanes l1;
   Lanes l1_above;
   MagnitudeSums out;

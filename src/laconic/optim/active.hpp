@@ -19,6 +19,8 @@ class ActiveSet {
   template <class Keep>
   void start(std::size_t count, Keep keep) {
     members_.clear();
+    members_.reserve(count);  // how many there are varies; memory shall not
+    next_.reserve(count);
     for (std::size_t i = 0; i < count; ++i) {
       if (keep(i)) members_.push_back(static_cast<std::uint32_t>(i));
     }

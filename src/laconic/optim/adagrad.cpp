@@ -22,8 +22,8 @@ std::vector<std::uint8_t> exempt_of(const AdagradOptions& options, const Layout&
   return out;
 }
 
-// Not 0 unless the number is: what is above the threshold does not become 0 by rounding. A step size
-// of 0 may leave -0, which becomes +0.
+// Not 0 unless the number is: what is above the threshold does not become 0 by rounding. A step
+// size of 0 may leave -0, which becomes +0.
 template <Real T>
 T rounded(double value) {
   const T out = static_cast<T>(value);

@@ -23,7 +23,10 @@ using experiment::Precision;
 
 // A known data set that has not been downloaded yet.
 const data::KnownDataset* missing_dataset(const Plan& plan) {
-  const data::KnownDataset* known = plan.data ? data::find_known(plan.data->name) : nullptr;
+  if (!plan.data) return nullptr;
+  const Spec* innermost = &*plan.data;
+  while (!innermost->inner.empty()) innermost = &innermost->inner.front();
+  const data::KnownDataset* known = data::find_known(innermost->name);
   if (known == nullptr) return nullptr;
   const data::Places places = data::places_from_environment();
   const bool complete =

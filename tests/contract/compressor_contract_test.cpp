@@ -4,7 +4,8 @@
 // refused or decodes without touching memory outside; a refused message leaves y alone; sums in
 // double get the same numbers; another thread decodes the same; the error is within the declared
 // alpha or omega, and that of the mean of all workers within the declared joint constants; golden
-// bytes never change.
+// bytes never change. A compressor that takes vectors without their zeros writes and reads the same
+// bytes as of the vectors with them.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -289,6 +290,102 @@ void check_joint_promise(const std::string& spec) {
   }
 }
 
+// A vector of which about `nonzeros` numbers are not 0, at random places, times a power of ten.
+struct SparseCase {
+  std::uint32_t dim = 1;
+  std::uint32_t nonzeros = 0;
+  double magnitude = 1;
+};
+template <Real T>
+std::vector<T> sparse_vector(const SparseCase& of, std::uint32_t seed) {
+  std::vector<T> out(of.dim, T{0});
+  const rng::Stream stream(78, {rng::Purpose::kTest, seed, of.dim, of.nonzeros});
+  rng::Reader reader(stream);
+  for (std::uint32_t k = 0; k < of.nonzeros; ++k) {
+    const auto i = static_cast<std::size_t>(reader.below(of.dim));
+    // Some numbers occur twice, some with either sign.
+    const double value = seed % 3 == 0 ? std::round(4 * reader.normal()) / 4 : reader.normal();
+    out[i] = static_cast<T>(of.magnitude * value);
+  }
+  return out;
+}
+
+template <Real T>
+SparseVector<T> without_zeros(const std::vector<T>& x) {
+  SparseVector<T> out;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    if (x[i] != 0) out.push(static_cast<std::uint32_t>(i), x[i]);
+  }
+  return out;
+}
+
+// Readers of both kinds agree about a message that may be broken.
+template <Real T>
+void check_readings(const Compressor<T>& compressor, wire::Bytes bytes, std::uint32_t dim) {
+  std::vector<T> dense(dim, T{0});
+  wire::WireReader whole(bytes);
+  const Status expected = compressor.decode_add(whole, context(0), T{1}, {dense, {dim, 1}});
+  SparseVector<T> sparse;
+  wire::WireReader reader(bytes);
+  const Status status = compressor.decode_sparse(reader, context(0), dim, sparse);
+  ASSERT_EQ(status.fault(), expected.fault());
+  ASSERT_EQ(status.position(), expected.position());
+  if (!status) return;
+  EXPECT_EQ(reader.position(), whole.position());
+  ASSERT_EQ(sparse.values.size(), sparse.indices.size());
+  std::vector<T> filled(dim, T{0});
+  for (std::size_t j = 0; j < sparse.size(); ++j) {
+    ASSERT_TRUE(j == 0 || sparse.indices[j - 1] < sparse.indices[j]);
+    ASSERT_LT(sparse.indices[j], dim);
+    filled[sparse.indices[j]] = sparse.values[j];
+  }
+  EXPECT_EQ(filled, dense);
+}
+
+template <Real T>
+void check_sparse(const std::string& spec) {
+  const auto compressor = make<T>(spec);
+  const double huge = sizeof(T) == 4 ? 1e37 : 1e307;
+  const double tiny = sizeof(T) == 4 ? 1e-42 : 1e-320;
+  std::vector<SparseCase> cases;
+  for (const std::uint32_t dim : {1U, 5U, 63U, 64U, 700U, 2048U, 2049U, 10007U, 131072U, 300001U}) {
+    for (const double share : {0.0, 0.001, 0.02, 0.3, 0.9, 4.0})
+      cases.push_back({dim, static_cast<std::uint32_t>(std::ceil(share * dim)), 1});
+    for (const double magnitude : {huge, tiny, 1e-6})
+      cases.push_back({dim, 1 + dim / 50, magnitude});
+  }
+  std::size_t compared = 0;
+  for (const SparseCase& of : cases) {
+    if (!compressor->traits({of.dim, 1}).sparse) continue;
+    for (std::uint32_t seed = 0; seed < (of.dim > 5000 ? 2U : 6U); ++seed) {
+      SCOPED_TRACE(spec + ", dim " + std::to_string(of.dim) + ", " + std::to_string(of.nonzeros) +
+                   " non-zeros times " + std::to_string(of.magnitude) + ", vector " +
+                   std::to_string(seed));
+      const std::vector<T> x = sparse_vector<T>(of, seed);
+      const SparseVector<T> sparse = without_zeros(x);
+      wire::Message expected;
+      compressor->encode({x, {of.dim, 1}}, context(seed), expected);
+      wire::Message message;
+      compressor->encode_sparse(sparse.view(of.dim), context(seed), message);
+      ASSERT_EQ(message.bytes, expected.bytes);
+      EXPECT_EQ(message.payload_bits, expected.payload_bits);
+      check_readings<T>(*compressor, message.bytes, of.dim);
+      ++compared;
+      if (of.dim > 700) continue;
+      const std::size_t step = 1 + message.bytes.size() / 40;
+      for (std::size_t byte = 0; byte < message.bytes.size(); byte += step) {
+        check_readings<T>(*compressor, wire::Bytes(message.bytes).first(byte), of.dim);
+        for (std::size_t bit = 0; bit < 8; ++bit) {
+          auto flipped = message.bytes;
+          flipped[byte] ^= std::byte{1} << bit;
+          check_readings<T>(*compressor, flipped, of.dim);
+        }
+      }
+    }
+  }
+  EXPECT_TRUE(compared > 0 || !compressor->traits(kShapes[0]).sparse);
+}
+
 class CompressorContract : public testing::TestWithParam<std::string> {};
 
 TEST_P(CompressorContract, DecodesItsOwnMessagesAndRefusesBrokenOnesInFloat) {
@@ -303,6 +400,11 @@ TEST_P(CompressorContract, KeepsItsPromisesInDouble) { check_promises<double>(Ge
 TEST_P(CompressorContract, KeepsItsJointPromise) {
   check_joint_promise<float>(GetParam());
   check_joint_promise<double>(GetParam());
+}
+
+TEST_P(CompressorContract, TakesVectorsWithoutTheirZerosForTheSameBytes) {
+  check_sparse<float>(GetParam());
+  check_sparse<double>(GetParam());
 }
 
 TEST_P(CompressorContract, ProducesItsGoldenBytes) {

@@ -6,6 +6,7 @@ bytes once the first line and the key `seconds` are removed.
     same_records.py --program LACONIC --config FILE [--mpirun MPIRUN --ranks-flag=-n] [--set KEY=VALUE]...
 
 With --covers KIND the file has to name every method of that kind (`laconic list KIND`).
+With --also KEY=VALUE the records are the same with that setting, too, on one thread.
 Without the data set that FILE names (LACONIC_DATA is not set) it uses --fallback-data.
 """
 import argparse
@@ -56,6 +57,7 @@ def main():
     parser.add_argument("--fallback-data", default="")
     parser.add_argument("--covers", default="")
     parser.add_argument("--set", action="append", default=[], dest="settings")
+    parser.add_argument("--also", action="append", default=[])
     options = parser.parse_args()
     if options.covers:
         missing = left_out(options.program, options.covers, options.config)
@@ -71,13 +73,14 @@ def main():
     if options.mpirun:
         launches += [("mpi", ranks, [options.mpirun, options.ranks_flag, str(ranks), options.program], [])
                      for ranks in (2, 4)]
+    launches += [("threads", 1, [options.program], ["--ranks", "1", "--set", other]) for other in options.also]
     expected = None
     with tempfile.TemporaryDirectory(prefix="laconic-") as base:
-        for transport, ranks, command, more in launches:
-            folder = pathlib.Path(base) / f"{transport}{ranks}"
-            session = pathlib.Path(base) / f"s{transport[0]}{ranks}"
+        for number, (transport, ranks, command, more) in enumerate(launches):
+            folder = pathlib.Path(base) / f"{transport}{ranks}-{number}"
+            session = pathlib.Path(base) / f"s{number}"
             session.mkdir()
-            command = command + ["run", options.config, "--out", str(folder), "--quiet"] + more + changes
+            command = command + ["run", options.config, "--out", str(folder), "--quiet"] + changes + more
             done = subprocess.run(command, env=mpi_environment(session), capture_output=True, text=True, timeout=600,
                                   check=False)
             if done.returncode != 0:
@@ -95,14 +98,14 @@ def main():
                 return 1
             if expected is None:
                 expected = records
-            for number, (one, other) in enumerate(zip(expected, records)):
+            for place, (one, other) in enumerate(zip(expected, records)):
                 if one != other:
-                    print(f"record {number} differs between one thread and {ranks} ranks on {transport}:\n{one}\n{other}")
+                    print(f"record {place} differs between one thread and {ranks} ranks on {transport}:\n{one}\n{other}")
                     return 1
             if len(expected) != len(records):
                 print(f"{len(records)} records on {ranks} ranks on {transport}, {len(expected)} on one thread")
                 return 1
-            print(f"{transport}, {ranks} ranks: {len(records)} records, the same")
+            print(f"{transport}, {ranks} ranks {' '.join(more)}: {len(records)} records, the same")
     return 0
 
 

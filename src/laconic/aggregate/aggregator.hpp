@@ -19,6 +19,7 @@
 #include "laconic/mechanism/step_theory.hpp"
 #include "laconic/optim/optimizer.hpp"
 #include "laconic/tensor/layout.hpp"
+#include "laconic/tensor/sparse.hpp"
 
 namespace laconic {
 
@@ -36,6 +37,13 @@ template <Real T>
 struct WorkerGradient {
   std::uint32_t worker = 0;
   std::span<const T> values = {};
+};
+
+// The same without its zeros; values are not 0.
+template <Real T>
+struct SparseGradient {
+  std::uint32_t worker = 0;
+  SparseView<T> values = {};
 };
 
 struct Meter {
@@ -113,6 +121,24 @@ class Aggregator {
   // warm-up nothing is allocated. The report is valid until the next call.
   virtual const RoundReport& aggregate(const Round& round, std::span<const WorkerGradient<T>> mine,
                                        std::span<T> direction, Communicator& comm) = 0;
+
+  // Whether aggregate_sparse may be called.
+  [[nodiscard]] virtual bool takes_sparse() const { return false; }
+  // As aggregate, bit for bit, with the same messages: `direction` gets the numbers that are not 0.
+  // In time linear in the numbers of gradients and messages, whatever the length of the model. With
+  // sends_model the optimizers have to step sparsely. A run calls aggregate or aggregate_sparse,
+  // never both.
+  virtual const RoundReport& aggregate_sparse(const Round& round,
+                                              std::span<const SparseGradient<T>> mine,
+                                              SparseVector<T>& direction, Communicator& comm) {
+    static const RoundReport kNothing = {};
+    static_cast<void>(round);
+    static_cast<void>(mine);
+    static_cast<void>(direction);
+    static_cast<void>(comm);
+    LACONIC_EXPECTS(takes_sparse());
+    return kNothing;
+  }
 
   // True for a method whose server runs the optimizer and sends the model
   // (quantized-adagrad.md 2.6, D0): aggregate then gives, in `direction`, the next model, which

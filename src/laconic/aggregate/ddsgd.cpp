@@ -179,7 +179,7 @@ class Ddsgd final : public Aggregator<T> {
   Scratch<T> part_ = {};
   Scratch<double> sum_ = {};
   Scratch<T> mean_ = {};
-  wire::SparseVector<T> sparse_ = {};
+  SparseVector<T> sparse_ = {};
 };
 
 std::uint64_t uses_of(const Args& args, const Layout& layout) {

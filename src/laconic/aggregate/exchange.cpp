@@ -12,6 +12,12 @@
 namespace laconic {
 namespace {
 
+Divergence place_of(const Layout& layout, std::uint32_t worker, std::size_t i) {
+  const Tensor& tensor = layout.tensor_of(i);
+  const auto index = static_cast<std::uint32_t>(&tensor - layout.tensors().data());
+  return {.worker = worker, .tensor = index, .index = i - tensor.offset};
+}
+
 // The shard that starts at `offset`, or plan.size().
 std::size_t find_shard(std::span<const Shard> plan, std::size_t offset) {
   const auto it =
@@ -195,6 +201,21 @@ bool ShardedExchange::finite(std::span<const WorkerGradient<T>> mine) {
 template bool ShardedExchange::finite(std::span<const WorkerGradient<float>>);
 template bool ShardedExchange::finite(std::span<const WorkerGradient<double>>);
 
+template <Real T>
+bool ShardedExchange::finite(std::span<const SparseGradient<T>> mine) {
+  for (const SparseGradient<T>& gradient : mine) {
+    const auto& values = gradient.values.values;
+    if (kernels::all_finite<T>(values)) continue;
+    const auto bad =
+        std::find_if(values.begin(), values.end(), [](T value) { return !std::isfinite(value); });
+    const std::size_t j = static_cast<std::size_t>(bad - values.begin());
+    diverged_.push_back(place_of(*setup_.layout, gradient.worker, gradient.values.indices[j]));
+  }
+  return diverged_.empty();
+}
+template bool ShardedExchange::finite(std::span<const SparseGradient<float>>);
+template bool ShardedExchange::finite(std::span<const SparseGradient<double>>);
+
 void ShardedExchange::deliver_uplink(wire::Kind kind, std::uint8_t mode, Communicator& comm) {
   LACONIC_EXPECTS(open_.message == nullptr);
   sends_.resize(comm.size());
@@ -333,10 +354,7 @@ void ShardedExchange::bad_message(std::size_t s, std::uint32_t worker, const Sta
 template <Real T>
 Divergence find_divergence(const Layout& layout, const WorkerGradient<T>& gradient) {
   for (std::size_t i = 0; i < gradient.values.size(); ++i) {
-    if (std::isfinite(gradient.values[i])) continue;
-    const Tensor& tensor = layout.tensor_of(i);
-    const auto index = static_cast<std::uint32_t>(&tensor - layout.tensors().data());
-    return {.worker = gradient.worker, .tensor = index, .index = i - tensor.offset};
+    if (!std::isfinite(gradient.values[i])) return place_of(layout, gradient.worker, i);
   }
   return {.worker = gradient.worker};
 }

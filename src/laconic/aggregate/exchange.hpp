@@ -87,6 +87,8 @@ class ShardedExchange {
   // not in place of this rank's frames, and deliver_uplink throws.
   template <Real T>
   [[nodiscard]] bool finite(std::span<const WorkerGradient<T>> mine);
+  template <Real T>
+  [[nodiscard]] bool finite(std::span<const SparseGradient<T>> mine);
   // The same for a number that the method itself cannot send.
   void report_divergence(const Divergence& divergence) { diverged_.push_back(divergence); }
   // Collective. Delivers the frames. Throws the same DivergedError on every rank if any was

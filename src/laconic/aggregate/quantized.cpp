@@ -116,6 +116,35 @@ class Quantized final : public Aggregator<T> {
     return kept_.of(worker);
   }
 
+  [[nodiscard]] bool takes_sparse() const override {
+    if (options_.down == Down::kSum) return false;
+    const auto tensors = setup_.layout->tensors();
+    return std::all_of(tensors.begin(), tensors.end(), [this](const Tensor& tensor) {
+      return up_->traits(tensor.shape).sparse &&
+             (again_ == nullptr || again_->traits(tensor.shape).sparse);
+    });
+  }
+  const RoundReport& aggregate_sparse(const Round& round, std::span<const SparseGradient<T>> mine,
+                                      SparseVector<T>& direction, Communicator& comm) override {
+    LACONIC_EXPECTS(takes_sparse());
+    // How many numbers there are varies; memory shall not.
+    for (SparseVector<T>* of : {&body_, &sparse_row_, &sparse_mean_, &direction})
+      of->reserve(setup_.layout->size());
+    part_indices_.reserve(setup_.layout->size());
+    exchange_.begin(round);
+    if (exchange_.finite<T>(mine)) {
+      for (const SparseGradient<T>& gradient : mine) send_sparse(round, gradient);
+    }
+    exchange_.deliver_uplink(kKind, 0, comm);
+    for (std::size_t i = 0; i < exchange_.owned().size(); ++i)
+      answer_sparse(round, i, sparse_mean_of(round, exchange_.owned()[i]));
+    exchange_.deliver_downlink(kKind, 0, comm);
+    direction.clear();
+    for (std::size_t s = 0; s < exchange_.plan().size(); ++s)
+      read_sparse_result(round, s, direction);
+    return exchange_.report();
+  }
+
  private:
   template <class U>
   [[nodiscard]] std::span<U> slice(std::span<U> flat, std::size_t s) const {
@@ -315,10 +344,12 @@ class Quantized final : public Aggregator<T> {
       numbers[count] = x[i];
       count += x[i] != 0 ? 1U : 0U;
     }
-    wire::make_room(message.bytes, wire::max_sparse_bytes(format_of(x.size())));
-    wire::write_sparse<T>(format_of(x.size()), places.first(count), numbers.first(count),
-                          message.bytes);
-    message.payload_bits += 8 * sizeof(T) * count;
+    write_numbers({x.size(), places.first(count), numbers.first(count)}, message);
+  }
+  static void write_numbers(const SparseView<T>& x, wire::Message& message) {
+    wire::make_room(message.bytes, wire::max_sparse_bytes(format_of(x.dim)));
+    wire::write_sparse<T>(format_of(x.dim), x.indices, x.values, message.bytes);
+    message.payload_bits += 8 * sizeof(T) * x.values.size();
   }
 
   void answer_sums(const OwnedShard& owned) {
@@ -385,7 +416,9 @@ class Quantized final : public Aggregator<T> {
         if (!reader.ok()) break;
       }
     }
-    const Status status = reader.finish();
+    check_result(round, s, reader.finish());
+  }
+  void check_result(const Round& round, std::size_t s, const Status& status) const {
     // A model that has left the range of numbers: nobody's gradient is to blame.
     if (status.fault() == Fault::kNonFinite && options_.down == Down::kModel) {
       const Divergence where = {
@@ -393,6 +426,111 @@ class Quantized final : public Aggregator<T> {
       throw_diverged(std::span(&where, 1), *setup_.layout, round);
     }
     if (!status) exchange_.bad_result(s, status);
+  }
+
+  // The sparse path: the same messages, in time linear in their numbers.
+
+  // The tensor's part of a vector whose indices count from `begin`.
+  SparseView<T> part_of(const SparseView<T>& x, const Tensor& tensor, std::size_t begin) {
+    const std::size_t offset = tensor.offset - begin;
+    const auto first = std::lower_bound(x.indices.begin(), x.indices.end(), offset);
+    const auto last = std::lower_bound(first, x.indices.end(), offset + tensor.shape.size());
+    const auto from = static_cast<std::size_t>(first - x.indices.begin());
+    const auto count = static_cast<std::size_t>(last - first);
+    part_indices_.assign(first, last);
+    for (std::uint32_t& index : part_indices_) index -= static_cast<std::uint32_t>(offset);
+    return {tensor.shape.size(), part_indices_, x.values.subspan(from, count)};
+  }
+
+  void send_sparse(const Round& round, const SparseGradient<T>& gradient) {
+    for (std::size_t s = 0; s < exchange_.plan().size(); ++s) {
+      wire::Message& message = exchange_.open_uplink(gradient.worker, s, kKind, 0);
+      for (const Tensor& tensor : tensors_of(s))
+        up_->encode_sparse(part_of(gradient.values, tensor, 0),
+                           context(round, gradient.worker, tensor), message);
+      exchange_.close_uplink();
+    }
+  }
+
+  // The union of the messages, added in order of the worker.
+  SparseView<T> sparse_mean_of(const Round& round, OwnedShard& owned) {
+    const Shard& shard = exchange_.plan()[owned.shard];
+    sums_at_.resize(shard.size());
+    std::uint32_t counted = 0;
+    for (std::uint32_t worker = 0; worker < setup_.workers; ++worker) {
+      if (owned.inbox.present[worker] == 0) continue;
+      wire::WireReader reader(owned.inbox.payloads[worker]);
+      sparse_row_.clear();
+      Status status = {};
+      for (const Tensor& tensor : tensors_of(owned.shard)) {
+        status =
+            up_->decode_sparse(reader, context(round, worker, tensor), tensor.shape.size(), body_);
+        if (!status) break;
+        append(body_, tensor.offset - shard.begin, sparse_row_);
+      }
+      if (status) status = reader.finish();
+      if (!status) {
+        exchange_.refusals().add(status);
+        continue;
+      }
+      ++counted;
+      for (std::size_t j = 0; j < sparse_row_.size(); ++j)
+        sums_at_.add(sparse_row_.indices[j], static_cast<double>(sparse_row_.values[j]));
+    }
+    sparse_mean_.clear();
+    const double share = 1.0 / static_cast<double>(counted);
+    sums_at_.drain([&](std::uint32_t i, double sum) {
+      if (const T value = static_cast<T>(sum * share); value != 0) sparse_mean_.push(i, value);
+    });
+    return sparse_mean_.view(shard.size());
+  }
+  // Those that are not 0, counted from another place.
+  static void append(const SparseVector<T>& x, std::size_t offset, SparseVector<T>& out) {
+    for (std::size_t j = 0; j < x.size(); ++j) {
+      if (x.values[j] != 0)
+        out.push(x.indices[j] + static_cast<std::uint32_t>(offset), x.values[j]);
+    }
+  }
+
+  void answer_sparse(const Round& round, std::size_t i, const SparseView<T>& mean) {
+    const std::size_t s = exchange_.owned()[i].shard;
+    SparseView<T> values = mean;
+    if (options_.down == Down::kModel) {
+      LACONIC_EXPECTS(i < models_.size());  // start was called
+      ModelShard<T>& model = models_[i];
+      const auto active = model.optimizer->step_sparse(model.x, mean, round.step_size);
+      sparse_row_.clear();
+      for (const std::uint32_t j : active) {
+        if (model.x[j] != 0) sparse_row_.push(j, model.x[j]);
+      }
+      values = sparse_row_.view(mean.dim);
+    }
+    wire::Message& message = exchange_.open_downlink(s, kKind, 0);
+    for (const Tensor& tensor : tensors_of(s)) {
+      const SparseView<T> part = part_of(values, tensor, exchange_.plan()[s].begin);
+      if (options_.down == Down::kQuantized) {
+        again_->encode_sparse(part, context(round, 0, tensor, rng::Purpose::kServer), message);
+      } else {
+        write_numbers(part, message);
+      }
+    }
+    exchange_.close_downlink();
+  }
+
+  void read_sparse_result(const Round& round, std::size_t s, SparseVector<T>& direction) {
+    wire::WireReader reader(exchange_.result(s));
+    for (const Tensor& tensor : tensors_of(s)) {
+      const std::size_t size = tensor.shape.size();
+      if (options_.down == Down::kQuantized) {
+        static_cast<void>(again_->decode_sparse(
+            reader, context(round, 0, tensor, rng::Purpose::kServer), size, body_));
+      } else {
+        wire::read_sparse<T>(format_of(size), reader, body_);
+      }
+      if (!reader.ok()) break;
+      append(body_, tensor.offset, direction);
+    }
+    check_result(round, s, reader.finish());
   }
 
   AggregatorSetup setup_;
@@ -411,8 +549,12 @@ class Quantized final : public Aggregator<T> {
   Scratch<std::uint32_t> places_;
   Scratch<std::int32_t> sums_;
   Scratch<std::int32_t> levels_;
-  wire::SparseVector<T> body_;
+  SparseVector<T> body_;
   std::vector<const T*> row_pointers_;
+  SparseSums sums_at_;  // of the sparse path, as are the three below
+  SparseVector<T> sparse_row_;
+  SparseVector<T> sparse_mean_;
+  std::vector<std::uint32_t> part_indices_;
 };
 
 }  // namespace

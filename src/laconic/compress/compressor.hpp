@@ -13,6 +13,7 @@
 #include "laconic/base/registry.hpp"
 #include "laconic/rng/stream.hpp"
 #include "laconic/tensor/layout.hpp"
+#include "laconic/tensor/sparse.hpp"
 #include "laconic/wire/frame.hpp"
 
 namespace laconic {
@@ -44,6 +45,8 @@ struct Traits {
   // Made for error feedback though it does not contract: what is left of a vector, added to what
   // comes later, stays bounded where that is bounded.
   bool accumulates = false;
+  // encode_sparse and decode_sparse may be called: what is 0 costs nothing.
+  bool sparse = false;
 };
 
 // The facts of the experiment from which randomness is derived, known to sender and receiver alike.
@@ -99,6 +102,16 @@ class Compressor {
   // together in float runs too. Compressors that need not look at all of y override it.
   virtual Status decode_add_wide(wire::WireReader& in, const CompressContext& context, double scale,
                                  TensorSpan<double> y) const;
+
+  // The bytes and bits of encode for the vector with its zeros, in time linear in the numbers (and
+  // in the message). Preconditions: traits of the n x 1 tensor say sparse; values are finite, none
+  // is 0.
+  virtual void encode_sparse(const SparseView<T>& x, const CompressContext& context,
+                             wire::Message& out) const;
+  // y = C(x) of length dim, in time linear in the message; some values may be 0. On failure y is
+  // unspecified. Precondition: as above.
+  virtual Status decode_sparse(wire::WireReader& in, const CompressContext& context,
+                               std::size_t dim, SparseVector<T>& y) const;
 };
 
 struct CompressorSetup {

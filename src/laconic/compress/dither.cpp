@@ -9,6 +9,7 @@
 
 #include "laconic/compress/support.hpp"
 #include "laconic/kernels/kernels.hpp"
+#include "laconic/kernels/sparse_vectors.hpp"
 #include "laconic/wire/bits.hpp"
 #include "laconic/wire/values.hpp"
 
@@ -400,17 +401,16 @@ class Dither final : public Compressor<T> {
 
 }  // namespace
 
+namespace {
+
+// The norm whose plain value is `value`, rounded up. `values` are all numbers that are not 0.
 template <Real T>
-T norm_of_bucket(Norm norm, std::span<const T> x) {
-  const T largest = kernels::absmax<T>(x);
-  if (norm == Norm::kMax || largest == 0) return largest;
+T rounded_norm(Norm norm, std::span<const T> values, T largest, double value) {
   const double peak = static_cast<double>(largest);
-  double value =
-      norm == Norm::kOne ? kernels::l1_norm<T>(x) : std::sqrt(kernels::squared_norm<T>(x));
   constexpr double kSafe = 0x1p-500;  // below, squares may vanish; above 1/kSafe, they may overflow
   if (norm == Norm::kTwo && (peak < kSafe || peak > 1 / kSafe)) {
     double sum = 0;
-    for (const T number : x) {
+    for (const T number : values) {
       const double ratio = static_cast<double>(number) / peak;
       sum += ratio * ratio;
     }
@@ -423,8 +423,28 @@ T norm_of_bucket(Norm norm, std::span<const T> x) {
     rounded = std::nextafter(rounded, std::numeric_limits<T>::infinity());
   return std::max(rounded, largest);
 }
+
+}  // namespace
+
+template <Real T>
+T norm_of_bucket(Norm norm, std::span<const T> x) {
+  const T largest = kernels::absmax<T>(x);
+  if (norm == Norm::kMax || largest == 0) return largest;
+  const double value =
+      norm == Norm::kOne ? kernels::l1_norm<T>(x) : std::sqrt(kernels::squared_norm<T>(x));
+  return rounded_norm<T>(norm, x, largest, value);
+}
 template float norm_of_bucket(Norm, std::span<const float>);
 template double norm_of_bucket(Norm, std::span<const double>);
+
+template <Real T>
+T two_norm(const SparseView<T>& x) {
+  const T largest = kernels::absmax<T>(x.values);
+  if (largest == 0) return 0;
+  return rounded_norm<T>(Norm::kTwo, x.values, largest, std::sqrt(kernels::squared_norm<T>(x)));
+}
+template float two_norm(const SparseView<float>&);
+template double two_norm(const SparseView<double>&);
 
 template <Real T>
 std::unique_ptr<Compressor<T>> make_dither(const DitherOptions& options) {

@@ -43,6 +43,9 @@ template <Real T>
 // The norm rounded up to T, so that no number exceeds it; at most the largest finite T.
 template <Real T>
 [[nodiscard]] T norm_of_bucket(Norm norm, std::span<const T> x);
+// Norm::kTwo of the vector with its zeros, bit for bit.
+template <Real T>
+[[nodiscard]] T two_norm(const SparseView<T>& x);
 
 [[nodiscard]] ParamCard levels_param(std::string_view help, double max);
 [[nodiscard]] ParamCard norm_param(std::string_view default_text);

@@ -13,6 +13,7 @@
 #include <span>
 
 #include "laconic/tensor/layout.hpp"
+#include "laconic/tensor/sparse.hpp"
 #include "laconic/wire/frame.hpp"
 #include "laconic/wire/wire.hpp"
 
@@ -57,6 +58,19 @@ template <Real T>
 void write_levels(LevelKind kind, const LevelBucket<T>& bucket, wire::Message& out);
 template <Real T>
 void write_shortest(const LevelBucket<T>& bucket, wire::Message& out);
+// The same bucket without its zeros: what write_shortest would write of it, in time linear in the
+// numbers unless that is longer.
+template <Real T>
+struct SparseBucket {
+  std::size_t size = 0;
+  T scale = 0;
+  std::uint32_t levels = 1;
+  std::span<const std::uint32_t> places = {};  // of levels, with their codes
+  std::span<const std::uint16_t> codes = {};
+  SparseView<T> exact = {};  // at other places
+};
+template <Real T>
+void write_shortest_sparse(const SparseBucket<T>& bucket, wire::Message& out);
 // Upper bound of what any kind takes for `size` numbers: what a reader accepts is never longer.
 template <Real T>
 [[nodiscard]] std::size_t max_level_bytes(std::size_t size);
@@ -70,5 +84,10 @@ struct LevelFormat {
 // unspecified.
 template <Real T>
 void read_levels(const LevelFormat& format, wire::WireReader& reader, std::span<T> out);
+// The same for a bucket of `size` numbers of which those are wanted that are not 0 (some may be),
+// in time linear in the body.
+template <Real T>
+void read_levels(const LevelFormat& format, wire::WireReader& reader, std::size_t size,
+                 SparseVector<T>& out);
 
 }  // namespace laconic::compress

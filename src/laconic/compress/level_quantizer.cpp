@@ -8,11 +8,13 @@
 #include <cmath>
 #include <limits>
 
+#include "laconic/base/assert.hpp"
 #include "laconic/compress/dither.hpp"
 #include "laconic/compress/level_body.hpp"
 #include "laconic/compress/support.hpp"
 #include "laconic/compress/threshold.hpp"
 #include "laconic/kernels/kernels.hpp"
+#include "laconic/kernels/sparse_vectors.hpp"
 
 namespace laconic::compress {
 namespace {
@@ -31,7 +33,9 @@ class LevelQuantizer final : public Compressor<T> {
   explicit LevelQuantizer(const LevelOptions& options) : options_(options) {}
 
   [[nodiscard]] Traits traits(Shape shape) const override {
-    return traits_of(options_, static_cast<double>(bucket(shape.size())));
+    Traits out = traits_of(options_, static_cast<double>(bucket(shape.size())));
+    out.sparse = bucket(shape.size()) == shape.size();
+    return out;
   }
   [[nodiscard]] std::size_t max_bytes(Shape shape) const override {
     const std::size_t size = shape.size();
@@ -60,6 +64,56 @@ class LevelQuantizer final : public Compressor<T> {
     const std::span<T> values = decode(in, y.values.size());
     for (std::size_t i = 0; i < values.size() && in.ok(); ++i)
       y.values[i] += scale * static_cast<double>(values[i]);
+    return in.status();
+  }
+
+  void encode_sparse(const SparseView<T>& x, const CompressContext& context,
+                     wire::Message& out) const override {
+    thread_local SparseVector<T> exact;  // these grow to the largest bucket, then stay
+    thread_local std::vector<std::uint32_t> places;
+    thread_local std::vector<std::uint16_t> codes;
+    thread_local std::vector<std::uint16_t> rounded;
+    LACONIC_EXPECTS(bucket(x.dim) == x.dim);
+    wire::make_room(out.bytes, max_level_bytes<T>(x.dim));
+    const T largest = kernels::absmax<T>(x.values);
+    SparseBucket<T> bucket = {.size = x.dim, .levels = options_.levels};
+    if (largest == 0) return write_shortest_sparse(bucket, out);
+    const Scale<T> scale = scale_of(x, largest);
+    bucket.scale = std::max(scale.value, std::numeric_limits<T>::denorm_min());
+    // How many numbers there are varies; memory shall not.
+    for (std::vector<std::uint16_t>* of : {&codes, &rounded}) of->reserve(x.dim);
+    places.reserve(x.dim);
+    if (options_.exact) exact.reserve(x.dim);
+    rounded.resize(x.values.size());
+    if (options_.at_random) {
+      kernels::round_to_codes<T>({.scale = bucket.scale, .levels = options_.levels}, x,
+                                 own_stream(context), rounded);
+    } else {
+      for (std::size_t j = 0; j < rounded.size(); ++j) {
+        const bool kept = std::abs(x.values[j]) >= scale.threshold;
+        rounded[j] = static_cast<std::uint16_t>(!kept ? 0 : x.values[j] < 0 ? 3 : 1);
+      }
+    }
+    exact.clear();
+    places.clear();
+    codes.clear();
+    for (std::size_t j = 0; j < rounded.size(); ++j) {
+      if (options_.exact && std::abs(x.values[j]) > bucket.scale) {
+        exact.push(x.indices[j], x.values[j]);
+      } else if (rounded[j] != 0) {
+        places.push_back(x.indices[j]);
+        codes.push_back(rounded[j]);
+      }
+    }
+    bucket.places = places;
+    bucket.codes = codes;
+    bucket.exact = exact.view(x.dim);
+    write_shortest_sparse(bucket, out);
+  }
+  Status decode_sparse(wire::WireReader& in, const CompressContext&, std::size_t dim,
+                       SparseVector<T>& y) const override {
+    LACONIC_EXPECTS(bucket(dim) == dim);
+    read_levels<T>({.levels = options_.levels, .exact = options_.exact}, in, dim, y);
     return in.status();
   }
 
@@ -95,21 +149,31 @@ class LevelQuantizer final : public Compressor<T> {
     return {};
   }
 
-  // `largest` is the largest magnitude of x.
-  [[nodiscard]] Scale<T> scale_of(std::span<const T> x, T largest) const {
+  static std::size_t size_of(std::span<const T> x) { return x.size(); }
+  static std::size_t size_of(const SparseView<T>& x) { return x.dim; }
+  static T two_norm_of(std::span<const T> x) { return norm_of_bucket<T>(Norm::kTwo, x); }
+  static T two_norm_of(const SparseView<T>& x) { return two_norm<T>(x); }
+  static std::size_t nonzeros_of(std::span<const T> x) {
+    return x.size() - static_cast<std::size_t>(std::count(x.begin(), x.end(), T{0}));
+  }
+  static std::size_t nonzeros_of(const SparseView<T>& x) { return nonzeros_of(x.values); }
+
+  // `largest` is the largest magnitude of x, which is a vector with or without its zeros.
+  template <class Numbers>
+  [[nodiscard]] Scale<T> scale_of(const Numbers& x, T largest) const {
     constexpr T kSmallest = std::numeric_limits<T>::denorm_min();
     constexpr T kLargest = std::numeric_limits<T>::max();
     const auto fixed = static_cast<T>(
         std::clamp(options_.tau, static_cast<double>(kSmallest), static_cast<double>(kLargest)));
     switch (options_.rule) {
       case ScaleRule::kTwoNorm:
-        return {norm_of_bucket<T>(Norm::kTwo, x)};
+        return {two_norm_of(x)};
       case ScaleRule::kMaxNorm:
         return {largest};
       case ScaleRule::kOptimal:
         return {choose_threshold<T>({.levels = options_.levels}, x)};
       case ScaleRule::kBudget: {
-        const auto budget = static_cast<double>(Count(options_.tau).of(x.size()));
+        const auto budget = static_cast<double>(Count(options_.tau).of(size_of(x)));
         return {choose_threshold<T>({.budget = budget}, x)};
       }
       case ScaleRule::kRms:
@@ -124,10 +188,10 @@ class LevelQuantizer final : public Compressor<T> {
     return {};
   }
 
-  [[nodiscard]] T times_rms(std::span<const T> x) const {
-    const auto zeros = std::count(x.begin(), x.end(), T{0});
-    const auto count = static_cast<double>(x.size() - static_cast<std::size_t>(zeros));
-    const auto norm = static_cast<double>(norm_of_bucket<T>(Norm::kTwo, x));
+  template <class Numbers>
+  [[nodiscard]] T times_rms(const Numbers& x) const {
+    const auto count = static_cast<double>(nonzeros_of(x));
+    const auto norm = static_cast<double>(two_norm_of(x));
     return static_cast<T>(std::min(options_.tau * norm / std::sqrt(count),
                                    static_cast<double>(std::numeric_limits<T>::max())));
   }

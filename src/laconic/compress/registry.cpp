@@ -126,6 +126,17 @@ Status Compressor<T>::decode_add_wide(wire::WireReader& in, const CompressContex
     return {};
   }
 }
+template <Real T>
+void Compressor<T>::encode_sparse(const SparseView<T>& x, const CompressContext&,
+                                  wire::Message&) const {
+  LACONIC_EXPECTS(traits({static_cast<std::uint32_t>(x.dim), 1}).sparse);
+}
+template <Real T>
+Status Compressor<T>::decode_sparse(wire::WireReader& in, const CompressContext&, std::size_t dim,
+                                    SparseVector<T>&) const {
+  LACONIC_EXPECTS(traits({static_cast<std::uint32_t>(dim), 1}).sparse);
+  return in.status();
+}
 template class Compressor<float>;
 template class Compressor<double>;
 

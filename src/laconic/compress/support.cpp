@@ -146,7 +146,7 @@ void write_sparse_selected(const wire::SparseFormat& format, std::span<const T> 
 template <Real T, class Sum>
 Status add_sparse(const wire::SparseFormat& format, wire::WireReader& in, Sum scale,
                   std::span<Sum> y) {
-  thread_local wire::SparseVector<T> body;  // grows to the longest body, then stays
+  thread_local SparseVector<T> body;  // grows to the longest body, then stays
   const std::size_t start = in.position();
   wire::read_sparse<T>(format, in, body);
   if (in.ok() && body.indices.size() != format.max_count)

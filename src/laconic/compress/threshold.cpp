@@ -11,6 +11,7 @@
 
 #include "laconic/base/assert.hpp"
 #include "laconic/kernels/kernels.hpp"
+#include "laconic/kernels/sparse_vectors.hpp"
 #include "laconic/tensor/workspace.hpp"
 
 namespace laconic::compress {
@@ -65,10 +66,68 @@ T moderate(T largest) {
   return 1;
 }
 template <Real T>
-std::span<const T> times(T power, std::span<const T> x, std::span<T> out) {
+std::span<const T> times(T power, std::span<const T> x, Scratch<T>& memory) {
+  const std::span<T> out = memory.take(x.size());
   for (std::size_t i = 0; i < x.size(); ++i) out[i] = power * x[i];
   return out;
 }
+
+// A vector with its zeros.
+template <Real T>
+class Dense {
+ public:
+  explicit Dense(std::span<const T> x) : x_(x) {}
+  [[nodiscard]] std::size_t size() const { return x_.size(); }
+  [[nodiscard]] std::span<const T> values() const { return x_; }
+  [[nodiscard]] Dense times(T power, Scratch<T>& memory) const {
+    return Dense(compress::times<T>(power, x_, memory));
+  }
+  kernels::MagnitudeSums bracket(T low, T high, std::vector<T>& found) const {
+    return kernels::bracket_magnitudes<T>(low, high, x_, found);
+  }
+  // Looks up coordinates, which increase.
+  class Cursor {
+   public:
+    explicit Cursor(const Dense& numbers) : x_(numbers.x_) {}
+    [[nodiscard]] T at(std::size_t i) const { return x_[i]; }
+
+   private:
+    std::span<const T> x_;
+  };
+
+ private:
+  std::span<const T> x_;
+};
+
+// The same of one without them.
+template <Real T>
+class Sparse {
+ public:
+  explicit Sparse(const SparseView<T>& x) : x_(x) {}
+  [[nodiscard]] std::size_t size() const { return x_.dim; }
+  [[nodiscard]] std::span<const T> values() const { return x_.values; }
+  [[nodiscard]] Sparse times(T power, Scratch<T>& memory) const {
+    return Sparse({x_.dim, x_.indices, compress::times<T>(power, x_.values, memory)});
+  }
+  kernels::MagnitudeSums bracket(T low, T high, std::vector<T>& found) const {
+    return kernels::bracket_magnitudes<T>(low, high, x_, found);
+  }
+  class Cursor {
+   public:
+    explicit Cursor(const Sparse& numbers) : x_(numbers.x_) {}
+    [[nodiscard]] T at(std::size_t i) {
+      while (next_ < x_.indices.size() && x_.indices[next_] < i) ++next_;
+      return next_ < x_.indices.size() && x_.indices[next_] == i ? x_.values[next_] : T{0};
+    }
+
+   private:
+    SparseView<T> x_;
+    std::size_t next_ = 0;
+  };
+
+ private:
+  SparseView<T> x_;
+};
 
 template <Real T>
 T middle_of_three(std::span<const T> values) {
@@ -140,16 +199,17 @@ struct Interval {
 };
 
 // Around the root of a sample, `spread` ranks of the sample to both sides.
-template <Real T>
-Interval<T> probable(const ThresholdRule& rule, std::span<const T> x, std::size_t spread) {
+template <Real T, class Numbers>
+Interval<T> probable(const ThresholdRule& rule, const Numbers& x, std::size_t spread) {
   thread_local std::vector<T> sample(kSample);
   thread_local std::vector<T> order(kSample);
   const std::size_t stride = x.size() / kSample;
   std::uint32_t scatter = 0;
+  typename Numbers::Cursor cursor(x);
   for (T& magnitude : sample) {
     scatter += 0x9E3779B9U;  // no period of the data meets that of the sample
     const auto at = static_cast<std::size_t>(&magnitude - sample.data()) * stride;
-    magnitude = std::abs(x[at + ((std::uint64_t{scatter} * stride) >> 32)]);
+    magnitude = std::abs(cursor.at(at + ((std::uint64_t{scatter} * stride) >> 32)));
   }
   const auto zeros = std::count(sample.begin(), sample.end(), T{0});
   const Totals totals = {kernels::sum<T>(sample),
@@ -178,16 +238,14 @@ Interval<T> probable(const ThresholdRule& rule, std::span<const T> x, std::size_
   return out;
 }
 
-}  // namespace
-
-template <Real T>
-T choose_threshold(const ThresholdRule& rule, std::span<const T> x) {
+template <Real T, class Numbers>
+T threshold_of(const ThresholdRule& rule, const Numbers& x) {
   thread_local std::vector<T> candidates;  // these grow to the largest tensor's, then stay
   thread_local Scratch<T> scaled;
   if constexpr (sizeof(T) == 8) {
-    const T largest = kernels::absmax<T>(x);
+    const T largest = kernels::absmax<T>(x.values());
     if (const T power = moderate<T>(largest); power != 1 && largest > 0)
-      return choose_threshold<T>(rule, times<T>(power, x, scaled.take(x.size()))) / power;
+      return threshold_of<T>(rule, x.times(power, scaled)) / power;
   }
   std::size_t spread = kSample / 72;
   while (true) {
@@ -195,8 +253,7 @@ T choose_threshold(const ThresholdRule& rule, std::span<const T> x) {
     const Interval<T> interval = whole ? Interval<T>{} : probable<T>(rule, x, spread);
     spread *= 5;
     candidates.clear();
-    const kernels::MagnitudeSums sums =
-        kernels::bracket_magnitudes<T>(interval.low, interval.high, x, candidates);
+    const kernels::MagnitudeSums sums = x.bracket(interval.low, interval.high, candidates);
     const Totals totals = {sums.l1, static_cast<double>(sums.nonzeros)};
     if (sums.nonzeros == 0 || (rule.budget > 0 && rule.budget >= totals.nonzeros)) return 0;
     const Crossing crossing(rule, totals);
@@ -214,10 +271,6 @@ T choose_threshold(const ThresholdRule& rule, std::span<const T> x) {
     return static_cast<T>(std::min(root, static_cast<double>(std::numeric_limits<T>::max())));
   }
 }
-template float choose_threshold(const ThresholdRule&, std::span<const float>);
-template double choose_threshold(const ThresholdRule&, std::span<const double>);
-
-namespace {
 
 template <Real T>
 using BitsOf = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
@@ -294,34 +347,31 @@ CellRange promising(std::span<const Above> cells, std::size_t first, T largest) 
 
 constexpr std::size_t kSortedMax = 2048;  // up to here sorting everything is faster
 
-}  // namespace
-
 // The best k has P_k/k >= A/n, because these are the largest, and a_(k) >= P_k/(2k), because it
 // would be worse with the last one left out: nothing below A/(2n) matters. What is above falls into
 // cells of similar magnitudes, of which number and sum are counted.
-template <Real T>
-DeadZone<T> choose_dead_zone(std::span<const T> x) {
+template <Real T, class Numbers>
+DeadZone<T> dead_zone_of(const Numbers& x) {
   thread_local std::vector<Above> cells;  // these grow to what the largest tensor needs, then stay
   thread_local std::vector<T> found;
   thread_local Scratch<T> scaled;
-  const T largest = kernels::absmax<T>(x);
+  const T largest = kernels::absmax<T>(x.values());
   if (largest == 0) return {};
   if (const T power = moderate<T>(largest); power != 1) {
-    DeadZone<T> out = choose_dead_zone<T>(times<T>(power, x, scaled.take(x.size())));
+    DeadZone<T> out = dead_zone_of<T>(x.times(power, scaled));
     out.threshold /= power;
     out.magnitude /= power;
     return out;
   }
   found.clear();
   const bool sorted = x.size() <= kSortedMax;
-  const kernels::MagnitudeSums sums =
-      kernels::bracket_magnitudes<T>(sorted ? T{0} : largest, largest, x, found);
+  const kernels::MagnitudeSums sums = x.bracket(sorted ? T{0} : largest, largest, found);
   CellRange range;
   if (!sorted) {
     const double lowest = sums.l1 / static_cast<double>(sums.nonzeros) / 2 * (1 - 1e-9);
     const std::size_t first = cell_of<T>(static_cast<T>(lowest));
     cells.assign(cell_of<T>(largest) - first + 1, {});
-    for (const T value : x) {
+    for (const T value : x.values()) {
       const T a = std::abs(value);
       const std::size_t cell = cell_of<T>(a);
       if (cell < first || a == 0) continue;
@@ -333,13 +383,36 @@ DeadZone<T> choose_dead_zone(std::span<const T> x) {
     const T end = range.high + 1 == cells.size()
                       ? largest
                       : std::nextafter(lower_end<T>(range.high + first + 1), T{0});
-    static_cast<void>(
-        kernels::bracket_magnitudes<T>(low == 0 ? T{0} : std::nextafter(low, T{0}), end, x, found));
+    static_cast<void>(x.bracket(low == 0 ? T{0} : std::nextafter(low, T{0}), end, found));
   }
   std::sort(found.begin(), found.end(), std::greater<T>());
   return best_prefix<T>(found, range.above);
 }
-template DeadZone<float> choose_dead_zone(std::span<const float>);
-template DeadZone<double> choose_dead_zone(std::span<const double>);
+}  // namespace
+
+template <Real T>
+T choose_threshold(const ThresholdRule& rule, std::span<const T> x) {
+  return threshold_of<T>(rule, Dense<T>(x));
+}
+template <Real T>
+T choose_threshold(const ThresholdRule& rule, const SparseView<T>& x) {
+  return threshold_of<T>(rule, Sparse<T>(x));
+}
+template <Real T>
+DeadZone<T> choose_dead_zone(std::span<const T> x) {
+  return dead_zone_of<T>(Dense<T>(x));
+}
+template <Real T>
+DeadZone<T> choose_dead_zone(const SparseView<T>& x) {
+  return dead_zone_of<T>(Sparse<T>(x));
+}
+#define LACONIC_INSTANTIATE(T)                                             \
+  template T choose_threshold(const ThresholdRule&, std::span<const T>);   \
+  template T choose_threshold(const ThresholdRule&, const SparseView<T>&); \
+  template DeadZone<T> choose_dead_zone(std::span<const T>);               \
+  template DeadZone<T> choose_dead_zone(const SparseView<T>&)
+LACONIC_INSTANTIATE(float);
+LACONIC_INSTANTIATE(double);
+#undef LACONIC_INSTANTIATE
 
 }  // namespace laconic::compress

@@ -18,6 +18,7 @@
 #include <span>
 
 #include "laconic/tensor/layout.hpp"
+#include "laconic/tensor/sparse.hpp"
 
 namespace laconic::compress {
 
@@ -29,6 +30,9 @@ struct ThresholdRule {
 // every SIMD target. Precondition: all finite.
 template <Real T>
 [[nodiscard]] T choose_threshold(const ThresholdRule& rule, std::span<const T> x);
+// The same bits for a vector without its zeros, in time linear in the numbers.
+template <Real T>
+[[nodiscard]] T choose_threshold(const ThresholdRule& rule, const SparseView<T>& x);
 
 // The numbers of magnitude `threshold` and more are sent as +-magnitude; both are 0 if all numbers
 // are 0.
@@ -40,5 +44,7 @@ struct DeadZone {
 };
 template <Real T>
 [[nodiscard]] DeadZone<T> choose_dead_zone(std::span<const T> x);
+template <Real T>
+[[nodiscard]] DeadZone<T> choose_dead_zone(const SparseView<T>& x);
 
 }  // namespace laconic::compress

@@ -74,10 +74,19 @@ class CursorBatches final : public Batches<T> {
     return batch_.examples.size();
   }
 
+  std::uint64_t sparse_gradient(std::uint32_t i, std::span<const T> x, SparseVector<T>& g,
+                                ProblemScratch<T>& scratch) override {
+    batch_.set(units_[i], cursors_[i]->next());
+    problem_.sparse_gradient(mine_.begin + i, batch_.examples, x, g, scratch);
+    return batch_.examples.size();
+  }
+  [[nodiscard]] bool sparse() const override { return problem_.sparse_entries().has_value(); }
+
   void observe_message(std::uint32_t /*i*/, std::span<const T> /*message*/) override {
     constexpr bool observes = false;
     LACONIC_EXPECTS(observes);
   }
+
   void end_round(std::uint32_t /*round*/, Communicator& /*comm*/) override {}
   void settle() override {}
   [[nodiscard]] std::optional<OrderStats> stats() const override { return std::nullopt; }
@@ -147,6 +156,12 @@ class ObservedBatches final : public Batches<T> {
     LACONIC_EXPECTS(of_messages_ && batch_units_ == 1 && left_ == units_.size());
     orders_->observe(mine_.begin + i, round_, UnitGradient<T>::dense(message));
   }
+  std::uint64_t sparse_gradient(std::uint32_t /*i*/, std::span<const T> /*x*/,
+                                SparseVector<T>& /*g*/, ProblemScratch<T>& /*scratch*/) override {
+    LACONIC_EXPECTS(sparse());
+    return 0;
+  }
+  [[nodiscard]] bool sparse() const override { return false; }
 
   void end_round(std::uint32_t round, Communicator& comm) override {
     orders_->exchange({round, phase_}, comm);

@@ -39,6 +39,12 @@ class Batches {
   // examples.
   virtual std::uint64_t gradient(std::uint32_t i, std::span<const T> x, std::span<T> g,
                                  ProblemScratch<T>& scratch) = 0;
+  // The same without its zeros (Problem::sparse_gradient). Precondition: sparse().
+  virtual std::uint64_t sparse_gradient(std::uint32_t i, std::span<const T> x, SparseVector<T>& g,
+                                        ProblemScratch<T>& scratch) = 0;
+  // Whether gradients are to be had without their zeros: the problem has such, and no order looks
+  // at gradients.
+  [[nodiscard]] virtual bool sparse() const = 0;
   // What the i-th hosted worker's message about its batch of this round was decoded to. Once per
   // round and worker, between gradient and end_round. Only where observes_messages(method).
   virtual void observe_message(std::uint32_t i, std::span<const T> message) = 0;

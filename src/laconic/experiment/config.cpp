@@ -30,7 +30,8 @@ constexpr std::array kSharedKeys = {"name",          "seed",         "repeats",
                                     "adversary",     "estimator",    "link",
                                     "step",          "batch",        "unit",
                                     "workers",       "rounds",       "epochs",
-                                    "until",         "budget",       "allow_divergence"};
+                                    "until",         "budget",       "allow_divergence",
+                                    "sparse"};
 constexpr std::array kNetworkKeys = {"bandwidth", "latency"};
 
 constexpr std::int64_t kMaxRounds = 1'000'000'000;
@@ -139,6 +140,7 @@ class ConfigReader {
     }
     read_count(root, "", "repeats", {1, kMaxRepeats}, config_.repeats);
     read_precision(root);
+    read_sparse(root);
     read_text(root, "", "problem", config_.problem);
     read_text(root, "", "data", config_.data);
     read_text(root, "", "shard", config_.shard);
@@ -279,6 +281,17 @@ class ConfigReader {
       return;
     }
     config_.precision = *text == "float" ? Precision::kFloat : Precision::kDouble;
+  }
+
+  void read_sparse(const toml::table& root) {
+    std::optional<std::string> text;
+    read_text(root, "", "sparse", text);
+    if (!text) return;
+    if (*text != "auto" && *text != "never") {
+      error("sparse", fmt::format("sparse = '{}' is unknown; use 'auto' or 'never'", shown(*text)));
+      return;
+    }
+    config_.sparse = *text == "auto" ? Sparse::kAuto : Sparse::kNever;
   }
 
   void read_record_every(const toml::table& root) {

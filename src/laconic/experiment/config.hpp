@@ -35,6 +35,12 @@ using Diagnostics = std::vector<Diagnostic>;
 
 enum class Precision : std::uint8_t { kFloat, kDouble };
 
+// Whether rounds leave out the zeros of sparse gradients; records are the same either way.
+enum class Sparse : std::uint8_t {
+  kAuto,   // where the method can and a batch has entries for a small part of the coordinates
+  kNever,  // for comparisons
+};
+
 struct StepSize {
   enum class Kind : std::uint8_t {
     kNumber,  // eta = factor
@@ -106,6 +112,7 @@ struct Config {
   bool record_each_epoch = false;  // record_every = "epoch"
   bool record_gradient = true;
   bool record_excess = false;
+  Sparse sparse = Sparse::kAuto;
   std::optional<Network> network = {};
   std::optional<Sweep> sweep = {};
   MethodSettings shared = {};

@@ -578,6 +578,7 @@ Plan make_plan(const Config& config) {
   plan.record_each_epoch = config.record_each_epoch;
   plan.record_gradient = config.record_gradient;
   plan.record_excess = config.record_excess;
+  plan.sparse = config.sparse;
   plan.network = config.network;
   if (config.sweep) {
     plan.sweep = plan_sweep(config);

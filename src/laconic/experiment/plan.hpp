@@ -49,6 +49,7 @@ struct Plan {
   bool record_each_epoch = false;  // then there is no record_every
   bool record_gradient = true;
   bool record_excess = false;  // f - f*, of a problem whose minimum is known
+  Sparse sparse = Sparse::kAuto;
   std::optional<Network> network = {};
   // With a sweep: the first cell of every method, until its best cells are known.
   std::vector<MethodPlan> methods = {};

@@ -157,6 +157,7 @@ Json method_json(const MethodPlan& method, const MethodSummary& summary) {
           {"refused_frames", summary.refused_frames},
           {"channel", summary.channel ? channel_summary_json(*summary.channel) : Json(nullptr)},
           {"remark", summary.remark.empty() ? Json(nullptr) : Json(summary.remark)},
+          {"sparse", summary.sparse},
           {"predicted_network_seconds", number(summary.predicted_network_seconds)},
           {"dense_network_seconds", number(summary.dense_network_seconds)},
           {"seconds", seconds_json(summary.seconds)}};

@@ -63,6 +63,7 @@ class Collected {
     }
     const auto count = static_cast<std::uint32_t>(results_.size());
     out.remark = remark_;
+    out.sparse = results_.front().sparse;
     out.final = {.loss = loss_.value(count),
                  .excess = excess_.value(count),
                  .grad_norm2 = grad_norm2_.value(count),

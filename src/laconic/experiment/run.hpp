@@ -57,6 +57,7 @@ struct MethodSummary {
   // A condition of the theory that a repeat did not meet, see Optimizer::remark; empty if there is
   // none.
   std::string remark = {};
+  bool sparse = false;  // rounds left out the zeros of gradients and messages
   Seconds seconds = {};
   std::optional<double> predicted_network_seconds = {};  // absent without [network]
   std::optional<double> dense_network_seconds = {};      // see DenseRounds

@@ -17,7 +17,9 @@
 #include "laconic/experiment/estimator.hpp"
 #include "laconic/experiment/method_theory.hpp"
 #include "laconic/kernels/kernels.hpp"
+#include "laconic/kernels/sparse_vectors.hpp"
 #include "laconic/optim/optimizer.hpp"
+#include "laconic/tensor/sparse.hpp"
 #include "laconic/tensor/workspace.hpp"
 #include "laconic/wire/wire.hpp"
 
@@ -33,6 +35,9 @@ constexpr std::uint32_t kOrderPhase = kMeasurePhase + 8;  // and the seven behin
 
 constexpr std::uint32_t kTargetPhase = kMeasurePhase + 3;
 constexpr std::uint32_t kBudgetPhase = kMeasurePhase + 4;
+
+// Below this share of the coordinates a batch is sparse.
+constexpr double kSparseShare = 0.25;
 
 constexpr std::uint32_t kDefaultRecords = 50;  // per run, when record_every is not given
 
@@ -236,13 +241,7 @@ class Training {
                         .problem = problem_.get(), .mine = mine_, .seed = seed_});
     }
     x_.resize(layout.size());
-    direction_.resize(layout.size());
-    gradients_.resize(mine_.size(), AlignedVector<T>(layout.size()));
     link_bytes_.resize(mine_.size());
-    for (std::uint32_t i = 0; i < mine_.size(); ++i) {
-      views_.push_back({mine_.begin + i, gradients_[i]});
-      rows_.push_back(gradients_[i].data());
-    }
     if (method_.batch.kind == Batch::Kind::kSize) {
       batches_ = make_batches(method_, *problem_,
                               {.mine = mine_,
@@ -251,11 +250,24 @@ class Training {
                                .ranks = comm.size(),
                                .first_phase = kOrderPhase});
     }
+    sparse_ = goes_sparse();
+    if (sparse_) {
+      sparse_gradients_.resize(mine_.size());
+      sparse_views_.resize(mine_.size());
+      support_.reserve(layout.size());  // how many there are varies; memory shall not
+      numbers_.reserve(layout.size());
+    } else {
+      direction_.resize(layout.size());
+      make_dense_gradients();
+    }
   }
 
   // The algorithm box.
   TrainingResult run() {
     problem_->initial_point(seed_, x_);
+    for (std::size_t i = 0; sparse_ && i < x_.size(); ++i) {
+      if (x_[i] != 0) support_.push_back(static_cast<std::uint32_t>(i));
+    }
     if (aggregator_->sends_model()) {
       aggregator_->start(x_, [this](const Layout& layout) {
         return optimizers<T>().make(method_.optimizer, {.layout = &layout});
@@ -291,6 +303,25 @@ class Training {
   }
 
  private:
+  // Whether rounds leave out zeros. Facts of the experiment decide, alike on all ranks.
+  [[nodiscard]] bool goes_sparse() const {
+    if (plan_.sparse == Sparse::kNever || adversary_ || page_ || !batches_) return false;
+    if (!batches_->sparse() || !aggregator_->takes_sparse() || !optimizer_->steps_sparsely())
+      return false;
+    return *problem_->sparse_entries() * method_.batch.size <
+           kSparseShare * static_cast<double>(x_.size());
+  }
+
+  // Rounds without zeros need them for records alone.
+  void make_dense_gradients() {
+    if (!gradients_.empty()) return;
+    gradients_.resize(mine_.size(), AlignedVector<T>(x_.size()));
+    for (std::uint32_t i = 0; i < mine_.size(); ++i) {
+      views_.push_back({mine_.begin + i, gradients_[i]});
+      rows_.push_back(gradients_[i].data());
+    }
+  }
+
   [[nodiscard]] double step_size(std::uint32_t t) const {
     return base_step_ * schedule_->factor(t, rounds_);
   }
@@ -300,7 +331,23 @@ class Training {
         .index = t, .step_size = step_size(t), .previous_step_size = step_size(t == 0 ? 0 : t - 1)};
   }
 
+  void compute_sparse_gradients(const Round& round) {
+    const Stopwatch watch(seconds_.gradient);
+    // Where x is not finite the gradient of every worker is not, and the first of them is named.
+    if (overflown_) {
+      throw DivergedError({.worker = 0,
+                           .tensor = problem_->layout().tensor_of(*overflown_).name,
+                           .round = round.index,
+                           .index = *overflown_});
+    }
+    for (std::uint32_t i = 0; i < mine_.size(); ++i) {
+      totals_.evaluations += batches_->sparse_gradient(i, x_, sparse_gradients_[i], scratch_);
+      sparse_views_[i] = {mine_.begin + i, sparse_gradients_[i].view(x_.size())};
+    }
+  }
+
   void compute_gradients(const Round& round) {
+    if (sparse_) return compute_sparse_gradients(round);
     const bool oracle = adversary_ != nullptr && adversary_->needs_true_gradient();
     if (oracle) {
       const Stopwatch watch(seconds_.other);
@@ -354,26 +401,49 @@ class Training {
 
   const RoundReport& aggregate(const Round& round) {
     const Stopwatch watch(seconds_.aggregate);
+    if (sparse_)
+      return aggregator_->aggregate_sparse(round, sparse_views_, sparse_direction_, comm_);
     return aggregator_->aggregate(round, views_, direction_, comm_);
   }
 
   void step(const Round& round) {
     const Stopwatch watch(seconds_.other);
+    if (sparse_) return sparse_step(round);
     if (aggregator_->sends_model()) {
       std::copy(direction_.begin(), direction_.end(), x_.begin());
     } else {
       optimizer_->step(x_, direction_, round.step_size);
     }
     problem_->project(x_);
-    check_growth(round);
+    if constexpr (std::is_same_v<T, double>) check_growth(round, kernels::squared_norm<T>(x_));
+  }
+
+  // x changes where it was not 0, or where it has a direction.
+  void sparse_step(const Round& round) {
+    if (aggregator_->sends_model()) {
+      for (const std::uint32_t i : support_) x_[i] = 0;
+      support_.assign(sparse_direction_.indices.begin(), sparse_direction_.indices.end());
+      for (std::size_t j = 0; j < support_.size(); ++j)
+        x_[support_[j]] = sparse_direction_.values[j];
+    } else {
+      const auto support =
+          optimizer_->step_sparse(x_, sparse_direction_.view(x_.size()), round.step_size);
+      support_.assign(support.begin(), support.end());
+    }
+    numbers_.clear();
+    for (const std::uint32_t i : support_) {
+      numbers_.push_back(x_[i]);
+      if (!overflown_ && !std::isfinite(x_[i])) overflown_ = i;
+    }
+    check_growth(round, kernels::squared_norm<T>(SparseView<T>{x_.size(), support_, numbers_}));
   }
 
   // In double a model may grow until the sum of finite gradients overflows on its way through the
   // aggregator, which would look like a broken transport. It has diverged long before; nobody's
   // gradient is to blame, so the first worker is named. Floats are summed in double.
-  void check_growth(const Round& round) {
+  void check_growth(const Round& round, double squared_norm) {
     if constexpr (std::is_same_v<T, double>) {
-      if (std::isfinite(kernels::squared_norm<T>(x_))) return;
+      if (std::isfinite(squared_norm)) return;
       throw DivergedError({.worker = 0,
                            .tensor = problem_->layout().tensors()[0].name,
                            .round = round.index,
@@ -401,6 +471,7 @@ class Training {
   // out = grad f(x), summed in order of worker. Overwrites the workers' gradients.
   void mean_gradient(Tag tag, std::span<T> out) {
     const MeterScope scope(comm_, measuring_traffic_);
+    make_dense_gradients();
     for (std::uint32_t i = 0; i < mine_.size(); ++i) {
       problem_->full_gradient(mine_.begin + i, x_, gradients_[i], scratch_);
     }
@@ -632,7 +703,8 @@ class Training {
             .dimension = x_.size(),
             .load = load_,
             .order_memory = order_memory(),
-            .remark = optimizer_->remark()};
+            .remark = optimizer_->remark(),
+            .sparse = sparse_};
   }
 
   [[nodiscard]] OrderMemory order_memory() const {
@@ -673,6 +745,13 @@ class Training {
   std::vector<WorkerGradient<T>> views_ = {};     // of gradients_
   std::vector<const T*> rows_ = {};               // likewise
   ProblemScratch<T> scratch_ = {};
+  bool sparse_ = false;  // rounds leave out zeros: the members below, and not the four above
+  std::vector<SparseVector<T>> sparse_gradients_ = {};  // of the hosted workers
+  std::vector<SparseGradient<T>> sparse_views_ = {};    // of sparse_gradients_
+  SparseVector<T> sparse_direction_ = {};               // or the next model
+  std::vector<std::uint32_t> support_ = {};             // where x may be other than 0
+  std::vector<T> numbers_ = {};                         // of x there
+  std::optional<std::uint32_t> overflown_ = {};         // where x is not finite
   Scratch<T> true_gradient_ = {};
   Scratch<T> measured_gradient_ = {};
 

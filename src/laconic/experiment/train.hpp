@@ -32,6 +32,7 @@ struct TrainingResult {
   NetworkLoad load = {};          // of the busiest worker
   OrderMemory order_memory = {};  // of this rank
   std::string remark = {};        // of the optimizer
+  bool sparse = false;            // rounds left out zeros
 };
 
 // Collective: every rank calls it with the same task and gets the same result. Observers hear of it
@@ -45,6 +46,12 @@ struct TrainingResult {
 [[nodiscard]] TrainingResult train(const Experiment& experiment, const TrainingTask& task,
                                    Communicator& comm, Observer& observer);
 
+// Where problem, order, aggregator and optimizer can, and a batch has entries for less than a
+// quarter of the coordinates, rounds leave out the zeros of gradients, messages and model
+// (Problem::sparse_entries, Aggregator::takes_sparse, Optimizer::steps_sparsely): their time does
+// not depend on the length of the model, but for records, which look at all of it. Every bit is the
+// same.
+//
 // Likewise for a method that need not be one of the plan's; task.method is only passed on.
 [[nodiscard]] TrainingResult train(const Experiment& experiment, const MethodPlan& method,
                                    const TrainingTask& task, Communicator& comm,

@@ -22,14 +22,14 @@ std::vector<std::uint8_t> exempt_of(const AdagradOptions& options, const Layout&
   return out;
 }
 
-// Not 0 unless the number is: what is above the threshold does not become 0 by rounding.
+// Not 0 unless the number is: what is above the threshold does not become 0 by rounding. A step
+// size of 0 may leave -0, which becomes +0.
 template <Real T>
 T rounded(double value) {
   const T out = static_cast<T>(value);
-  if (out == 0 && value != 0) {
-    return static_cast<T>(std::copysign(std::numeric_limits<T>::denorm_min(), value));
-  }
-  return out;
+  if (out != 0) return out;
+  if (value == 0) return 0;
+  return static_cast<T>(std::copysign(std::numeric_limits<T>::denorm_min(), value));
 }
 
 // sign(w) (|w| - reach)/h; +0 if |w| <= reach.
@@ -98,24 +98,20 @@ void MirrorDescent<T>::step(std::span<T> x, std::span<const T> q, double step_si
 }
 
 template <Real T>
-void MirrorDescent<T>::step_at(std::span<T> x, std::span<const std::uint32_t> indices,
-                               std::span<const T> q, double step_size) {
-  LACONIC_EXPECTS(x.size() == x_.size() && indices.size() == q.size());
-  if (!started_) std::copy(x.begin(), x.end(), x_.begin());
+std::span<const std::uint32_t> MirrorDescent<T>::step_sparse(std::span<T> x, const SparseView<T>& q,
+                                                             double step_size) {
+  LACONIC_EXPECTS(x.size() == x_.size() && q.dim == x.size());
+  if (!started_) {
+    std::copy(x.begin(), x.end(), x_.begin());
+    active_.start(x.size(), [&](std::size_t i) { return x[i] != 0; });
+  }
   started_ = true;
   travelled_ += step_size;
-  for (std::size_t j = 0; j < indices.size(); ++j) {
-    const std::uint32_t i = indices[j];
-    if (q[j] != 0) touch(i, static_cast<double>(q[j]), step_size);
+  return active_.update(q, [&](std::uint32_t i, T direction) {
+    if (direction != 0) touch(i, static_cast<double>(direction), step_size);
     x[i] = rounded<T>(value(i, travelled_));
-  }
-}
-
-template <Real T>
-void MirrorDescent<T>::catch_up(std::span<T> x) const {
-  LACONIC_EXPECTS(x.size() == x_.size());
-  if (!started_) return;
-  for (std::size_t i = 0; i < x.size(); ++i) x[i] = rounded<T>(value(i, travelled_));
+    return x[i] != 0;
+  });
 }
 
 template <Real T>
@@ -159,26 +155,44 @@ void DualAveraging<T>::shrink(std::span<const T> x, T factor) {
 }
 
 template <Real T>
+double DualAveraging<T>::lambda(std::size_t i) const {
+  return exempt_.empty() || exempt_[i] == 0 ? l1_ : 0;
+}
+
+template <Real T>
+T DualAveraging<T>::touch(std::size_t i, T q, double step_size) {
+  const auto direction = static_cast<double>(q);
+  largest_ = std::max(largest_, std::fabs(direction));
+  sums_[i] += direction;
+  squares_[i] += direction * direction;
+  const double h = delta_ + std::sqrt(squares_[i]);
+  const double reach = rounds_ * lambda(i);
+  if (h == 0 || (sums_[i] == 0 && lambda(i) == 0)) return rounded<T>(centre_[i]);
+  if (centre_[i] == 0) return rounded<T>(soft(-sums_[i], reach, h / step_size));
+  return rounded<T>(soft(h * centre_[i] - step_size * sums_[i], step_size * reach, h));
+}
+
+template <Real T>
 void DualAveraging<T>::step(std::span<T> x, std::span<const T> q, double step_size) {
   LACONIC_EXPECTS(q.size() == x.size());
   start(x);
   ++rounds_;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    const auto direction = static_cast<double>(q[i]);
-    largest_ = std::max(largest_, std::fabs(direction));
-    sums_[i] += direction;
-    squares_[i] += direction * direction;
-    const double h = delta_ + std::sqrt(squares_[i]);
-    const double lambda = exempt_.empty() || exempt_[i] == 0 ? l1_ : 0;
-    const double reach = rounds_ * lambda;
-    if (h == 0 || (sums_[i] == 0 && lambda == 0)) {
-      x[i] = rounded<T>(centre_[i]);
-    } else if (centre_[i] == 0) {
-      x[i] = rounded<T>(soft(-sums_[i], reach, h / step_size));
-    } else {
-      x[i] = rounded<T>(soft(h * centre_[i] - step_size * sums_[i], step_size * reach, h));
-    }
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = touch(i, q[i], step_size);
+}
+
+template <Real T>
+std::span<const std::uint32_t> DualAveraging<T>::step_sparse(std::span<T> x, const SparseView<T>& q,
+                                                             double step_size) {
+  LACONIC_EXPECTS(q.dim == x.size());
+  if (!started_) {
+    start(x);
+    active_.start(x.size(), [&](std::size_t i) { return x[i] != 0 || centre_[i] != 0; });
   }
+  ++rounds_;
+  return active_.update(q, [&](std::uint32_t i, T direction) {
+    x[i] = touch(i, direction, step_size);
+    return centre_[i] != 0 || std::fabs(sums_[i]) > rounds_ * lambda(i);
+  });
 }
 template class DualAveraging<float>;
 template class DualAveraging<double>;

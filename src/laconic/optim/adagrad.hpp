@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "laconic/base/args.hpp"
+#include "laconic/optim/active.hpp"
 #include "laconic/optim/optimizer.hpp"
 #include "laconic/tensor/workspace.hpp"
 
@@ -45,12 +46,10 @@ class MirrorDescent {
   // One round for all coordinates; x is up to date before and after. What somebody else changed in
   // x since the last round is taken over.
   void step(std::span<T> x, std::span<const T> q, double step_size);
-  // One round for the coordinates with a direction; linear in their number. x is not up to date
-  // afterwards but for these. Preconditions: indices increase and are below x.size().
-  void step_at(std::span<T> x, std::span<const std::uint32_t> indices, std::span<const T> q,
-               double step_size);
-  // Brings all of x up to date.
-  void catch_up(std::span<T> x) const;
+  // The same in time linear in the numbers of q and x that are not 0; see Optimizer::step_sparse.
+  // What is 0 stays so until it has a direction, so nothing else has to be looked at.
+  std::span<const std::uint32_t> step_sparse(std::span<T> x, const SparseView<T>& q,
+                                             double step_size);
   // All of x is multiplied by `factor` before the next step. Precondition: x is up to date.
   void shrink(std::span<T> x, T factor);
 
@@ -69,6 +68,7 @@ class MirrorDescent {
   AlignedVector<double> x_;        // at the last touch
   AlignedVector<double> touched_;  // what travelled_ was then
   AlignedVector<double> squares_;  // sum of q^2
+  ActiveSet active_;               // of step_sparse: where x is not 0
 };
 
 // Dual averaging around x0, the x of the first step (or 0). x follows from u, the squares and t
@@ -78,6 +78,11 @@ class DualAveraging {
  public:
   DualAveraging(const AdagradOptions& options, bool around_zero, const Layout& layout);
   void step(std::span<T> x, std::span<const T> q, double step_size);
+  // The same in time linear in the numbers of q, x and the centre that are not 0; see
+  // Optimizer::step_sparse. Around 0 a coordinate with |u| <= t l1 stays 0 until it has a
+  // direction.
+  std::span<const std::uint32_t> step_sparse(std::span<T> x, const SparseView<T>& q,
+                                             double step_size);
   // The centre is multiplied by `factor` before the next step.
   void shrink(std::span<const T> x, T factor);
   [[nodiscard]] std::span<const double> squares() const { return squares_; }
@@ -87,6 +92,9 @@ class DualAveraging {
 
  private:
   void start(std::span<const T> x);
+  [[nodiscard]] double lambda(std::size_t i) const;
+  // The value of one coordinate after this round.
+  [[nodiscard]] T touch(std::size_t i, T q, double step_size);
 
   double delta_;
   double l1_;
@@ -98,6 +106,7 @@ class DualAveraging {
   AlignedVector<double> centre_;
   AlignedVector<double> sums_;  // u
   AlignedVector<double> squares_;
+  ActiveSet active_;  // of step_sparse: where x may become other than 0 by itself
 };
 
 // The card parameters of both behind a method's own, and what they say.

@@ -36,6 +36,12 @@ class AdagradCmd final : public Optimizer<T> {
     if (const T factor = decay_.factor<T>(step_size); factor != 1) method_.shrink(x, factor);
     method_.step(x, direction, step_size);
   }
+  [[nodiscard]] bool steps_sparsely() const override { return decay_.none(); }
+  std::span<const std::uint32_t> step_sparse(std::span<T> x, const SparseView<T>& direction,
+                                             double step_size) override {
+    LACONIC_EXPECTS(steps_sparsely());
+    return method_.step_sparse(x, direction, step_size);
+  }
   [[nodiscard]] std::optional<double> penalty(std::span<const T> x) const override {
     return adagrad_penalty<T>(options_, layout_, x);
   }

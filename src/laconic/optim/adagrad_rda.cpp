@@ -45,6 +45,12 @@ class AdagradRda final : public Optimizer<T> {
     if (const T factor = decay_.factor<T>(step_size); factor != 1) method_.shrink(x, factor);
     method_.step(x, direction, step_size);
   }
+  [[nodiscard]] bool steps_sparsely() const override { return decay_.none(); }
+  std::span<const std::uint32_t> step_sparse(std::span<T> x, const SparseView<T>& direction,
+                                             double step_size) override {
+    LACONIC_EXPECTS(steps_sparsely());
+    return method_.step_sparse(x, direction, step_size);
+  }
   [[nodiscard]] std::string remark() const override {
     if (options_.delta >= method_.largest()) return {};
     return fmt::format(

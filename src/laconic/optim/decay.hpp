@@ -29,6 +29,7 @@ class Decay {
   // sees the old x. Leaves x alone when lambda is 0.
   template <Real T>
   void shrink(double step_size, std::span<T> x) const;
+  [[nodiscard]] bool none() const { return coupled_ == 0 && decoupled_ == 0; }
   // By which shrink multiplies; 1 when lambda is 0.
   template <Real T>
   [[nodiscard]] T factor(double step_size) const {

@@ -15,8 +15,10 @@
 #include <string>
 #include <vector>
 
+#include "laconic/base/assert.hpp"
 #include "laconic/base/registry.hpp"
 #include "laconic/tensor/layout.hpp"
+#include "laconic/tensor/sparse.hpp"
 
 namespace laconic {
 
@@ -34,6 +36,21 @@ class Optimizer {
   // rounded to T before it is used: a = T(-eta), x <- x + a u, product and sum rounded to T.
   // adagrad-cmd and adagrad-rda compute in double instead and round x once.
   virtual void step(std::span<T> x, std::span<const T> direction, double step_size) = 0;
+  // Whether step_sparse may be called: all that moves x lies where the direction is not 0, or
+  // shrinks what is not 0 already. Without weight decay only.
+  [[nodiscard]] virtual bool steps_sparsely() const { return false; }
+  // The bits of step with the direction's zeros, in time linear in the numbers of the direction and
+  // of x that are not 0 (the first call: in x). Returns where x may be other than 0, in increasing
+  // order; valid until the next call. Preconditions: steps_sparsely(); x is as the last step left
+  // it, and step is never called.
+  virtual std::span<const std::uint32_t> step_sparse(std::span<T> x, const SparseView<T>& direction,
+                                                     double step_size) {
+    static_cast<void>(x);
+    static_cast<void>(direction);
+    static_cast<void>(step_size);
+    LACONIC_EXPECTS(steps_sparsely());
+    return {};
+  }
   // What the user should know about the steps so far, in one line: a condition of the theory that
   // the run does not meet. Empty if there is nothing to say.
   [[nodiscard]] virtual std::string remark() const { return {}; }

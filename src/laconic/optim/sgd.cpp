@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // (Stochastic) gradient descent: x <- x - eta u.
 #include "laconic/kernels/kernels.hpp"
+#include "laconic/optim/active.hpp"
 #include "laconic/optim/decay.hpp"
 #include "laconic/optim/methods.hpp"
 
@@ -24,9 +25,23 @@ class Sgd final : public Optimizer<T> {
     decay_.shrink(step_size, x);
     kernels::axpy(static_cast<T>(-step_size), direction, x);
   }
+  [[nodiscard]] bool steps_sparsely() const override { return decay_.none(); }
+  std::span<const std::uint32_t> step_sparse(std::span<T> x, const SparseView<T>& direction,
+                                             double step_size) override {
+    LACONIC_EXPECTS(steps_sparsely());
+    if (!started_) active_.start(x.size(), [&](std::size_t i) { return x[i] != 0; });
+    started_ = true;
+    const T a = static_cast<T>(-step_size);
+    return active_.update(direction, [&](std::uint32_t i, T u) {
+      if (u != 0) x[i] = x[i] + a * u;
+      return x[i] != 0;
+    });
+  }
 
  private:
   Decay decay_;
+  ActiveSet active_;  // of step_sparse: where x is not 0
+  bool started_ = false;
 };
 
 }  // namespace

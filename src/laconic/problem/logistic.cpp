@@ -36,11 +36,46 @@ class Logistic final : public ExampleProblem<T> {
     bias_ = args.flag("bias");
     this->set_layout(Layout(std::move(tensors)));
     sliced_ = std::make_unique<Sliced[]>(this->shards().size());
+    const data::SparseRows& train = rows_[Part::kTrain];
+    for (std::size_t i = 0; i < train.rows(); ++i)
+      longest_ = std::max(longest_, train.row(i).columns.size());
   }
 
   void initial_point(std::uint64_t /*seed*/, std::span<T> x) const override {
     LACONIC_EXPECTS(x.size() == this->layout().size());
     std::fill(x.begin(), x.end(), T{0});
+  }
+
+  [[nodiscard]] std::optional<double> sparse_entries() const override {
+    if (this->regulariser().highest_curvature() != 0) return std::nullopt;
+    const data::SparseRows& train = rows_[Part::kTrain];
+    return static_cast<double>(train.columns.size()) / static_cast<double>(train.rows()) +
+           (bias_ ? 1 : 0);
+  }
+
+  void sparse_gradient(std::uint32_t worker, std::span<const std::uint32_t> units,
+                       std::span<const T> x, SparseVector<T>& g,
+                       ProblemScratch<T>& scratch) const override {
+    LACONIC_EXPECTS(worker < this->shards().size() && !units.empty());
+    LACONIC_EXPECTS(x.size() == this->layout().size() && sparse_entries());
+    const RowSet rows(this->shards()[worker], units);
+    const data::SparseRows& matrix = rows_[Part::kTrain];
+    const std::span<const std::uint32_t> labels = this->labels(Part::kTrain);
+    SparseSums& sums = scratch.sparse_sums;
+    sums.resize(x.size());
+    for (std::size_t k = 0; k < rows.size(); ++k) {
+      const data::SparseRows::Row row = matrix.row(rows[k]);
+      const double slope = slope_of(labels[rows[k]], score(row, x));
+      for (std::size_t j = 0; j < row.columns.size(); ++j)
+        sums.add(row.columns[j], slope * row.values[j]);
+      if (bias_) sums.add(this->features(), slope);
+    }
+    const double share = 1 / static_cast<double>(rows.size());
+    g.clear();
+    g.reserve(std::min(x.size(), rows.size() * longest_ + 1));
+    sums.drain([&](std::uint32_t i, double sum) {
+      if (const T value = static_cast<T>(sum * share); value != 0) g.push(i, value);
+    });
   }
 
  protected:
@@ -52,9 +87,7 @@ class Logistic final : public ExampleProblem<T> {
     for (std::size_t k = 0; k < rows.size(); ++k) {
       const std::size_t i = rows[k];
       const data::SparseRows::Row row = matrix.row(i);
-      const double score = this->score(row, x);
-      // The slope -s / (1 + exp(s score)) of the loss.
-      const double slope = labels[i] == 1 ? -exact::sigmoid(-score) : exact::sigmoid(score);
+      const double slope = slope_of(labels[i], score(row, x));
       for (std::size_t j = 0; j < row.columns.size(); ++j) {
         sums[row.columns[j]] += slope * row.values[j];
       }
@@ -147,6 +180,11 @@ class Logistic final : public ExampleProblem<T> {
     return {.indices = indices, .values = values};
   }
 
+  // The slope -s / (1 + exp(s score)) of the loss.
+  [[nodiscard]] static double slope_of(std::uint32_t label, double score) {
+    return label == 1 ? -exact::sigmoid(-score) : exact::sigmoid(score);
+  }
+
   [[nodiscard]] double score(const data::SparseRows::Row& row, std::span<const T> x) const {
     double sum = bias_ ? static_cast<double>(x.back()) : 0.0;
     for (std::size_t j = 0; j < row.columns.size(); ++j) {
@@ -157,6 +195,7 @@ class Logistic final : public ExampleProblem<T> {
 
   SparseParts rows_;
   bool bias_ = false;
+  std::size_t longest_ = 0;           // entries of a row
   std::unique_ptr<Sliced[]> sliced_;  // one per worker: each rank pays for those that it hosts
 };
 

@@ -17,8 +17,10 @@
 #include <string_view>
 #include <vector>
 
+#include "laconic/base/assert.hpp"
 #include "laconic/base/registry.hpp"
 #include "laconic/tensor/layout.hpp"
+#include "laconic/tensor/sparse.hpp"
 #include "laconic/tensor/workspace.hpp"
 
 namespace laconic {
@@ -78,6 +80,7 @@ struct ProblemScratch {
   Scratch<double> row = {};   // of one example
   Scratch<T> unit = {};       // the gradient of one unit
   Scratch<std::uint32_t> unit_indices = {};
+  SparseSums sparse_sums = {};  // of few of the coordinates
 };
 
 template <Real T>
@@ -107,6 +110,22 @@ class Problem {
   virtual void unit_gradients(std::uint32_t worker, std::span<const std::uint32_t> units,
                               std::span<const T> x, std::span<T> g, UnitSink<T>& sink,
                               ProblemScratch<T>& scratch) const = 0;
+  // The mean number of entries of an example, where sparse_gradient may be called: where the
+  // gradient of an example is 0 but at these, there is no regulariser, and the domain is R^d.
+  [[nodiscard]] virtual std::optional<double> sparse_entries() const { return std::nullopt; }
+  // g = the numbers of batch_gradient that are not 0, bit for bit, in time linear in the entries of
+  // the batch, whatever d is. Does not allocate after warm-up. Preconditions: those of
+  // batch_gradient; sparse_entries() is not absent; x is finite where the batch has entries.
+  virtual void sparse_gradient(std::uint32_t worker, std::span<const std::uint32_t> units,
+                               std::span<const T> x, SparseVector<T>& g,
+                               ProblemScratch<T>& scratch) const {
+    static_cast<void>(worker);
+    static_cast<void>(units);
+    static_cast<void>(x);
+    static_cast<void>(g);
+    static_cast<void>(scratch);
+    LACONIC_EXPECTS(sparse_entries().has_value());
+  }
   // g = grad f_i(x): the same bits as batch_gradient over all units in increasing order.
   virtual void full_gradient(std::uint32_t worker, std::span<const T> x, std::span<T> g,
                              ProblemScratch<T>& scratch) const = 0;

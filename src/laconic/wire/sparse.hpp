@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "laconic/tensor/layout.hpp"
+#include "laconic/tensor/sparse.hpp"
 #include "laconic/wire/values.hpp"
 #include "laconic/wire/wire.hpp"
 
@@ -68,12 +69,6 @@ template <Real T>
 void write_sparse(const SparseFormat& format, std::span<const std::uint32_t> indices,
                   std::span<const T> values, std::vector<std::byte>& out);
 
-// Memory of a reader; keep it, so that it grows once.
-template <Real T>
-struct SparseVector {
-  std::vector<std::uint32_t> indices = {};
-  std::vector<T> values = {};
-};
 // Reads one body whole; on failure the reader tells why, and `out` is unspecified.
 template <Real T>
 void read_sparse(const SparseFormat& format, WireReader& reader, SparseVector<T>& out);

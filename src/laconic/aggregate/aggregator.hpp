@@ -16,6 +16,7 @@
 #include "laconic/base/registry.hpp"
 #include "laconic/channel/link.hpp"
 #include "laconic/comm/communicator.hpp"
+#include "laconic/compress/error.hpp"
 #include "laconic/mechanism/step_theory.hpp"
 #include "laconic/optim/optimizer.hpp"
 #include "laconic/tensor/layout.hpp"
@@ -27,6 +28,7 @@ struct Round {
   std::uint32_t index = 0;        // from 0
   double step_size = 0;           // eta_t
   double previous_step_size = 0;  // eta_{t-1}; eta_0 in round 0
+  bool measured = false;          // RoundReport::distortion is wanted
 };
 
 template <Real T>
@@ -81,6 +83,9 @@ struct RoundReport {
   std::uint64_t clamped_messages = 0;  // additive: messages whose scale was clamped (ef)
   std::uint64_t votes = 0;  // additive: (worker, coordinate) votes cast, voting methods only
   std::uint64_t agreeing_votes = 0;  // additive: those equal to the outcome
+  // By hosted worker, in measured rounds of methods that know it, else empty: what compression did
+  // to what the worker sent, the gradient and, where there is one, the error memory.
+  std::vector<Distortion> distortion = {};
   std::uint64_t silent_workers = 0;  // additive: workers that had nothing to say (lazy methods)
   std::uint64_t lost_frames = 0;     // additive: frames that the link lost for good
   std::uint64_t resent_frames = 0;   // additive: attempts of the link beyond the first of a frame
@@ -164,6 +169,7 @@ struct AggregatorNeeds {
   bool plain_steps = false;        // it takes x_{t+1} - x_t = -gamma_t direction for granted
   bool worker_smoothness = false;  // AggregatorSetup::l_worker
   bool every_worker = true;        // 0 from a worker is not the same as nothing
+  bool matrix = false;             // the optimizer's builds_matrix
 };
 [[nodiscard]] AggregatorNeeds aggregator_needs(const Spec& canonical, std::uint32_t workers);
 void add_aggregator_cards(Catalog& catalog);

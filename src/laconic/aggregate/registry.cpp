@@ -83,7 +83,9 @@ AggregatorNeeds aggregator_needs(const Spec& canonical, std::uint32_t workers) {
   if (canonical.name == aggregate::mirror_card().name) {
     return aggregate::mirror_needs(Args(canonical), workers);
   }
-  return {.every_worker = canonical.name != aggregate::dense_card().name};
+  return {.every_worker = canonical.name != aggregate::dense_card().name,
+          .matrix = canonical.name == aggregate::quantized_card().name &&
+                    Args(canonical).text("matrix") == "raw"};
 }
 
 namespace aggregate {

@@ -67,12 +67,12 @@ double MirrorDescent<T>::value(std::size_t i, double until) const {
 
 // The round that takes travelled_ to where it is now.
 template <Real T>
-void MirrorDescent<T>::touch(std::size_t i, double q, double step_size) {
+void MirrorDescent<T>::touch(std::size_t i, double q, double r, double step_size) {
   const double x = value(i, travelled_ - step_size);
-  squares_[i] += q * q;
+  squares_[i] += r * r;
   const double h = delta_ + std::sqrt(squares_[i]);
   touched_[i] = travelled_;
-  if (h == 0) {  // q so small that its square vanishes
+  if (h == 0) {  // r so small that its square vanishes
     x_[i] = x;
   } else if (x == 0) {
     x_[i] = std::fabs(q) <= lambda(i) ? 0 : soft(-q, lambda(i), h / step_size);
@@ -82,8 +82,9 @@ void MirrorDescent<T>::touch(std::size_t i, double q, double step_size) {
 }
 
 template <Real T>
-void MirrorDescent<T>::step(std::span<T> x, std::span<const T> q, double step_size) {
-  LACONIC_EXPECTS(x.size() == x_.size() && q.size() == x.size());
+void MirrorDescent<T>::step(std::span<T> x, std::span<const T> q, std::span<const T> r,
+                            double step_size) {
+  LACONIC_EXPECTS(x.size() == x_.size() && q.size() == x.size() && r.size() == x.size());
   const double before = travelled_;
   travelled_ += step_size;
   for (std::size_t i = 0; i < x.size(); ++i) {
@@ -91,7 +92,9 @@ void MirrorDescent<T>::step(std::span<T> x, std::span<const T> q, double step_si
       x_[i] = static_cast<double>(x[i]);
       touched_[i] = before;
     }
-    if (q[i] != 0) touch(i, static_cast<double>(q[i]), step_size);
+    if (q[i] != 0 || r[i] != 0) {
+      touch(i, static_cast<double>(q[i]), static_cast<double>(r[i]), step_size);
+    }
     x[i] = rounded<T>(value(i, travelled_));
   }
   started_ = true;
@@ -106,7 +109,8 @@ void MirrorDescent<T>::step_at(std::span<T> x, std::span<const std::uint32_t> in
   travelled_ += step_size;
   for (std::size_t j = 0; j < indices.size(); ++j) {
     const std::uint32_t i = indices[j];
-    if (q[j] != 0) touch(i, static_cast<double>(q[j]), step_size);
+    const auto direction = static_cast<double>(q[j]);
+    if (direction != 0) touch(i, direction, direction, step_size);
     x[i] = rounded<T>(value(i, travelled_));
   }
 }
@@ -159,15 +163,16 @@ void DualAveraging<T>::shrink(std::span<const T> x, T factor) {
 }
 
 template <Real T>
-void DualAveraging<T>::step(std::span<T> x, std::span<const T> q, double step_size) {
-  LACONIC_EXPECTS(q.size() == x.size());
+void DualAveraging<T>::step(std::span<T> x, std::span<const T> q, std::span<const T> r,
+                            double step_size) {
+  LACONIC_EXPECTS(q.size() == x.size() && r.size() == x.size());
   start(x);
   ++rounds_;
   for (std::size_t i = 0; i < x.size(); ++i) {
     const auto direction = static_cast<double>(q[i]);
     largest_ = std::max(largest_, std::fabs(direction));
     sums_[i] += direction;
-    squares_[i] += direction * direction;
+    squares_[i] += static_cast<double>(r[i]) * static_cast<double>(r[i]);
     const double h = delta_ + std::sqrt(squares_[i]);
     const double lambda = exempt_.empty() || exempt_[i] == 0 ? l1_ : 0;
     const double reach = rounds_ * lambda;

@@ -2,6 +2,8 @@
 // AdaGrad with an l1 term (quantized-adagrad.md section 2), per coordinate, with q the direction
 // and H = delta + sqrt(sum of q^2 up to and including this round):
 //
+// (by default; the squares may be those of another vector, see Optimizer::step_with_matrix_of)
+//
 //   mirror descent   x <- soft(x - (eta/H) q, eta lambda/H)
 //   dual averaging   u <- u + q;  x <- soft(x0 - (eta/H) u, eta t lambda/H)
 //
@@ -44,7 +46,9 @@ class MirrorDescent {
 
   // One round for all coordinates; x is up to date before and after. What somebody else changed in
   // x since the last round is taken over.
-  void step(std::span<T> x, std::span<const T> q, double step_size);
+  void step(std::span<T> x, std::span<const T> q, double step_size) { step(x, q, q, step_size); }
+  // The same with the squares of r.
+  void step(std::span<T> x, std::span<const T> q, std::span<const T> r, double step_size);
   // One round for the coordinates with a direction; linear in their number. x is not up to date
   // afterwards but for these. Preconditions: indices increase and are below x.size().
   void step_at(std::span<T> x, std::span<const std::uint32_t> indices, std::span<const T> q,
@@ -59,7 +63,7 @@ class MirrorDescent {
  private:
   [[nodiscard]] double lambda(std::size_t i) const;
   [[nodiscard]] double value(std::size_t i, double until) const;
-  void touch(std::size_t i, double q, double step_size);
+  void touch(std::size_t i, double q, double r, double step_size);
 
   double delta_;
   double l1_;
@@ -68,7 +72,7 @@ class MirrorDescent {
   bool started_ = false;
   AlignedVector<double> x_;        // at the last touch
   AlignedVector<double> touched_;  // what travelled_ was then
-  AlignedVector<double> squares_;  // sum of q^2
+  AlignedVector<double> squares_;  // sum of q^2 (or r^2)
 };
 
 // Dual averaging around x0, the x of the first step (or 0). x follows from u, the squares and t
@@ -77,7 +81,9 @@ template <Real T>
 class DualAveraging {
  public:
   DualAveraging(const AdagradOptions& options, bool around_zero, const Layout& layout);
-  void step(std::span<T> x, std::span<const T> q, double step_size);
+  void step(std::span<T> x, std::span<const T> q, double step_size) { step(x, q, q, step_size); }
+  // The same with the squares of r.
+  void step(std::span<T> x, std::span<const T> q, std::span<const T> r, double step_size);
   // The centre is multiplied by `factor` before the next step.
   void shrink(std::span<const T> x, T factor);
   [[nodiscard]] std::span<const double> squares() const { return squares_; }

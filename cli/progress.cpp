@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -32,9 +33,17 @@ std::string metrics_text(const Metrics& metrics) {
   if (metrics.loss) out += fmt::format("loss {:<9}", short_number(*metrics.loss));
   const auto& accuracy = metrics.test_accuracy ? metrics.test_accuracy : metrics.train_accuracy;
   if (accuracy) out += fmt::format(" {:6.2f} %", *accuracy * 100);
-  // Only where it says something: most models have no zeros.
+  return out;
+}
+
+// What only some methods have. Most models have no zeros.
+std::string extras_text(const Metrics& metrics) {
+  std::string out;
+  if (metrics.objective) out += fmt::format(", with l1 {}", short_number(*metrics.objective));
   if (metrics.density && *metrics.density < 1)
-    out += fmt::format(" {:5.1f} % not 0", *metrics.density * 100);
+    out += fmt::format(", {:.1f} % not 0", *metrics.density * 100);
+  if (metrics.snr_db && std::isfinite(*metrics.snr_db))
+    out += fmt::format(", SNR {:.1f} dB", *metrics.snr_db);
   return out;
 }
 
@@ -57,10 +66,11 @@ class PlainProgress final : public Observer {
     const bool last = record.stopped.has_value();
     if (!last && (record.round == 0 || record.round < shown_ + tenth)) return;
     shown_ = record.round;
-    print_out(fmt::format("{}: round {} of {}, {}, {} up per worker{}\n",
+    print_out(fmt::format("{}: round {} of {}, {}{}, {} up, {} down per worker{}\n",
                           title(record.method, record.repeat), record.round, rounds_,
-                          metrics_text(record.metrics), bits_text(record.uplink.payload_bits),
-                          ending_text(record)));
+                          metrics_text(record.metrics), extras_text(record.metrics),
+                          bits_text(record.uplink.payload_bits),
+                          bits_text(record.downlink.payload_bits), ending_text(record)));
   }
   void diverged(const Divergence& d) override {
     const std::string where = d.unit ? fmt::format("position {} of its order in epoch {}",
@@ -103,6 +113,7 @@ class LiveProgress final : public Observer {
     Row& row = rows_[record.method];
     row.metrics = record.metrics;
     row.uplink_bits = record.uplink.payload_bits;
+    row.downlink_bits = record.downlink.payload_bits;
     if (record.stopped) row.done = (record.repeat + 1.0) / plan_.repeats;
     redraw_if_due();
   }
@@ -116,6 +127,7 @@ class LiveProgress final : public Observer {
     double done = 0;  // in [0, 1]
     Metrics metrics = {};
     double uplink_bits = 0;
+    double downlink_bits = 0;
     bool diverged = false;
   };
 
@@ -141,8 +153,16 @@ class LiveProgress final : public Observer {
     std::string out = fmt::format("{} [{}] {:3.0f} % ", left(name, kNameWidth), painted,
                                   std::min(100.0, row.done * 100));
     if (row.diverged) return out + "diverged";
-    return out + fmt::format("{} {}", metrics_text(row.metrics),
-                             row.uplink_bits > 0 ? bits_text(row.uplink_bits) : "");
+    std::string rest = metrics_text(row.metrics);
+    if (row.uplink_bits > 0) {
+      rest +=
+          fmt::format(" {} up, {} down", bits_text(row.uplink_bits), bits_text(row.downlink_bits));
+    }
+    rest += extras_text(row.metrics);
+    // A line that wraps would put the cursor into another row.
+    constexpr std::size_t kBefore = kNameWidth + kBarWidth + 10;
+    const std::size_t room = std::max<std::size_t>(terminal_.width, kBefore + 1) - kBefore;
+    return out + (columns(rest) > room ? left(rest, room) : rest);
   }
 
   Terminal terminal_;
@@ -181,6 +201,10 @@ void Both::recorded(const Record& record) {
 void Both::diverged(const Divergence& divergence) {
   first_.diverged(divergence);
   second_.diverged(divergence);
+}
+void Both::trained(const experiment::TrainedModel& model) {
+  first_.trained(model);
+  second_.trained(model);
 }
 
 }  // namespace laconic::cli

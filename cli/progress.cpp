@@ -30,20 +30,20 @@ constexpr std::chrono::milliseconds kRedraw(100);
 
 std::string metrics_text(const Metrics& metrics) {
   std::string out;
-  if (metrics.loss) out += fmt::format("loss {:<9}", short_number(*metrics.loss));
+  if (metrics.loss) out += fmt::format("loss {:<8}", short_number(*metrics.loss));
   const auto& accuracy = metrics.test_accuracy ? metrics.test_accuracy : metrics.train_accuracy;
   if (accuracy) out += fmt::format(" {:6.2f} %", *accuracy * 100);
   return out;
 }
 
 // What only some methods have. Most models have no zeros.
-std::string extras_text(const Metrics& metrics) {
-  std::string out;
-  if (metrics.objective) out += fmt::format(", with l1 {}", short_number(*metrics.objective));
+std::vector<std::string> extras(const Metrics& metrics) {
+  std::vector<std::string> out;
+  if (metrics.objective) out.push_back(fmt::format("with l1 {}", short_number(*metrics.objective)));
   if (metrics.density && *metrics.density < 1)
-    out += fmt::format(", {:.1f} % not 0", *metrics.density * 100);
+    out.push_back(fmt::format("{:.1f} % not 0", *metrics.density * 100));
   if (metrics.snr_db && std::isfinite(*metrics.snr_db))
-    out += fmt::format(", SNR {:.1f} dB", *metrics.snr_db);
+    out.push_back(fmt::format("SNR {:.1f} dB", *metrics.snr_db));
   return out;
 }
 
@@ -66,10 +66,11 @@ class PlainProgress final : public Observer {
     const bool last = record.stopped.has_value();
     if (!last && (record.round == 0 || record.round < shown_ + tenth)) return;
     shown_ = record.round;
+    std::string more;
+    for (const std::string& extra : extras(record.metrics)) more += ", " + extra;
     print_out(fmt::format("{}: round {} of {}, {}{}, {} up, {} down per worker{}\n",
                           title(record.method, record.repeat), record.round, rounds_,
-                          metrics_text(record.metrics), extras_text(record.metrics),
-                          bits_text(record.uplink.payload_bits),
+                          metrics_text(record.metrics), more, bits_text(record.uplink.payload_bits),
                           bits_text(record.downlink.payload_bits), ending_text(record)));
   }
   void diverged(const Divergence& d) override {
@@ -153,16 +154,20 @@ class LiveProgress final : public Observer {
     std::string out = fmt::format("{} [{}] {:3.0f} % ", left(name, kNameWidth), painted,
                                   std::min(100.0, row.done * 100));
     if (row.diverged) return out + "diverged";
-    std::string rest = metrics_text(row.metrics);
+    // Whole parts as far as they fit: a line that wraps would put the cursor into another row.
+    std::vector<std::string> parts = {metrics_text(row.metrics)};
     if (row.uplink_bits > 0) {
-      rest +=
-          fmt::format(" {} up, {} down", bits_text(row.uplink_bits), bits_text(row.downlink_bits));
+      parts.push_back(" " + bits_text(row.uplink_bits));
+      parts.push_back("/" + bits_text(row.downlink_bits));
     }
-    rest += extras_text(row.metrics);
-    // A line that wraps would put the cursor into another row.
-    constexpr std::size_t kBefore = kNameWidth + kBarWidth + 10;
-    const std::size_t room = std::max<std::size_t>(terminal_.width, kBefore + 1) - kBefore;
-    return out + (columns(rest) > room ? left(rest, room) : rest);
+    for (const std::string& extra : extras(row.metrics)) parts.push_back(", " + extra);
+    std::size_t used = kNameWidth + kBarWidth + 10;
+    for (const std::string& part : parts) {
+      used += columns(part);
+      if (used > terminal_.width) break;
+      out += part;
+    }
+    return out;
   }
 
   Terminal terminal_;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -29,12 +30,20 @@ constexpr std::chrono::milliseconds kRedraw(100);
 
 std::string metrics_text(const Metrics& metrics) {
   std::string out;
-  if (metrics.loss) out += fmt::format("loss {:<9}", short_number(*metrics.loss));
+  if (metrics.loss) out += fmt::format("loss {:<8}", short_number(*metrics.loss));
   const auto& accuracy = metrics.test_accuracy ? metrics.test_accuracy : metrics.train_accuracy;
   if (accuracy) out += fmt::format(" {:6.2f} %", *accuracy * 100);
-  // Only where it says something: most models have no zeros.
+  return out;
+}
+
+// What only some methods have. Most models have no zeros.
+std::vector<std::string> extras(const Metrics& metrics) {
+  std::vector<std::string> out;
+  if (metrics.objective) out.push_back(fmt::format("with l1 {}", short_number(*metrics.objective)));
   if (metrics.density && *metrics.density < 1)
-    out += fmt::format(" {:5.1f} % not 0", *metrics.density * 100);
+    out.push_back(fmt::format("{:.1f} % not 0", *metrics.density * 100));
+  if (metrics.snr_db && std::isfinite(*metrics.snr_db))
+    out.push_back(fmt::format("SNR {:.1f} dB", *metrics.snr_db));
   return out;
 }
 
@@ -57,10 +66,12 @@ class PlainProgress final : public Observer {
     const bool last = record.stopped.has_value();
     if (!last && (record.round == 0 || record.round < shown_ + tenth)) return;
     shown_ = record.round;
-    print_out(fmt::format("{}: round {} of {}, {}, {} up per worker{}\n",
+    std::string more;
+    for (const std::string& extra : extras(record.metrics)) more += ", " + extra;
+    print_out(fmt::format("{}: round {} of {}, {}{}, {} up, {} down per worker{}\n",
                           title(record.method, record.repeat), record.round, rounds_,
-                          metrics_text(record.metrics), bits_text(record.uplink.payload_bits),
-                          ending_text(record)));
+                          metrics_text(record.metrics), more, bits_text(record.uplink.payload_bits),
+                          bits_text(record.downlink.payload_bits), ending_text(record)));
   }
   void diverged(const Divergence& d) override {
     const std::string where = d.unit ? fmt::format("position {} of its order in epoch {}",
@@ -103,6 +114,7 @@ class LiveProgress final : public Observer {
     Row& row = rows_[record.method];
     row.metrics = record.metrics;
     row.uplink_bits = record.uplink.payload_bits;
+    row.downlink_bits = record.downlink.payload_bits;
     if (record.stopped) row.done = (record.repeat + 1.0) / plan_.repeats;
     redraw_if_due();
   }
@@ -116,6 +128,7 @@ class LiveProgress final : public Observer {
     double done = 0;  // in [0, 1]
     Metrics metrics = {};
     double uplink_bits = 0;
+    double downlink_bits = 0;
     bool diverged = false;
   };
 
@@ -141,8 +154,20 @@ class LiveProgress final : public Observer {
     std::string out = fmt::format("{} [{}] {:3.0f} % ", left(name, kNameWidth), painted,
                                   std::min(100.0, row.done * 100));
     if (row.diverged) return out + "diverged";
-    return out + fmt::format("{} {}", metrics_text(row.metrics),
-                             row.uplink_bits > 0 ? bits_text(row.uplink_bits) : "");
+    // Whole parts as far as they fit: a line that wraps would put the cursor into another row.
+    std::vector<std::string> parts = {metrics_text(row.metrics)};
+    if (row.uplink_bits > 0) {
+      parts.push_back(" " + bits_text(row.uplink_bits));
+      parts.push_back("/" + bits_text(row.downlink_bits));
+    }
+    for (const std::string& extra : extras(row.metrics)) parts.push_back(", " + extra);
+    std::size_t used = kNameWidth + kBarWidth + 10;
+    for (const std::string& part : parts) {
+      used += columns(part);
+      if (used > terminal_.width) break;
+      out += part;
+    }
+    return out;
   }
 
   Terminal terminal_;
@@ -181,6 +206,10 @@ void Both::recorded(const Record& record) {
 void Both::diverged(const Divergence& divergence) {
   first_.diverged(divergence);
   second_.diverged(divergence);
+}
+void Both::trained(const experiment::TrainedModel& model) {
+  first_.trained(model);
+  second_.trained(model);
 }
 
 }  // namespace laconic::cli

@@ -24,6 +24,7 @@ class Both final : public experiment::Observer {
   void advanced(const experiment::Progress& progress) override;
   void recorded(const experiment::Record& record) override;
   void diverged(const experiment::Divergence& divergence) override;
+  void trained(const experiment::TrainedModel& model) override;
 
  private:
   experiment::Observer& first_;

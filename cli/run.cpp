@@ -22,6 +22,7 @@
 #include "cli/terminal.hpp"
 #include "laconic/base/error.hpp"
 #include "laconic/comm/transports.hpp"
+#include "laconic/experiment/model_file.hpp"
 #include "laconic/experiment/records.hpp"
 #include "laconic/experiment/run_sweep.hpp"
 #include "laconic/experiment/sweep_records.hpp"
@@ -40,6 +41,7 @@ struct Options {
   std::string out = {};
   std::optional<std::uint64_t> seed = {};
   std::optional<std::uint32_t> ranks = {};
+  bool save_model = false;
   bool force = false;
   bool quiet = false;
   bool json = false;
@@ -75,6 +77,15 @@ std::filesystem::path folder_of(const Options& options, const Plan& plan) {
                              : std::filesystem::path(options.out);
 }
 
+// Empty if models can be saved, or nobody wants to.
+std::string model_problem(const Options& options, const Plan& plan) {
+  if (!options.save_model || experiment::can_save(plan)) return {};
+  return fmt::format(
+      "--save-model: problem '{}' makes no predictions; leave it out, or use logistic, "
+      "softmax or mlp",
+      plan.problem.name);
+}
+
 // Empty if that many ranks can run the plan.
 std::string ranks_problem(std::uint32_t ranks, const Plan& plan, std::string_view option) {
   const std::uint32_t most = experiment::fewest_workers(plan);
@@ -87,13 +98,20 @@ std::string ranks_problem(std::uint32_t ranks, const Plan& plan, std::string_vie
 // pseudo-terminal in front of every process, even when its own output goes to a file.
 class Front {
  public:
-  Front(const Options& options, const Plan& plan, const experiment::RunFacts& facts,
+  // The experiment outlives it.
+  Front(const Options& options, const Experiment& experiment, const experiment::RunFacts& facts,
         const Terminal& terminal)
       : options_(options),
-        folder_(folder_of(options, plan)),
-        file_(folder_, plan, facts),
-        progress_(options.quiet || options.json ? make_silence() : make_progress(terminal, plan)),
-        observer_(file_, *progress_) {}
+        folder_(folder_of(options, experiment.plan())),
+        file_(folder_, experiment.plan(), facts),
+        models_(options.save_model
+                    ? std::make_unique<experiment::ModelFolder>(
+                          folder_ / "models", experiment.plan(), experiment.dataset())
+                    : make_silence()),
+        progress_(options.quiet || options.json ? make_silence()
+                                                : make_progress(terminal, experiment.plan())),
+        files_(file_, *models_),
+        observer_(files_, *progress_) {}
 
   [[nodiscard]] experiment::Observer& observer() { return observer_; }
 
@@ -108,6 +126,8 @@ class Front {
     print_out((options_.quiet ? "" : "\n") + ranking_text(summary, meter_of(options_)));
     if (!options_.quiet) {
       print_out(fmt::format("records: {}\n", (folder_ / "records.jsonl").string()));
+      if (options_.save_model)
+        print_out(fmt::format("models: {}\n", (folder_ / "models").string()));
     }
   }
 
@@ -115,7 +135,9 @@ class Front {
   const Options& options_;
   std::filesystem::path folder_;
   RecordFile file_;
+  std::unique_ptr<experiment::Observer> models_;
   std::unique_ptr<experiment::Observer> progress_;
+  Both files_;
   Both observer_;
 };
 
@@ -181,10 +203,10 @@ int run_sweep_here(const Options& options, const Plan& plan) {
   const std::uint32_t threads =
       options.ranks.value_or(std::max(1U, std::thread::hardware_concurrency()));
   const std::string output = experiment::output_problem(folder_of(options, plan), options.force);
-  if (!output.empty()) {
-    print_errors(output);
-    return kBadInput;
-  }
+  const std::string model = model_problem(options, plan);
+  if (!output.empty()) print_errors(output);
+  if (!model.empty()) print_errors(model);
+  if (!output.empty() || !model.empty()) return kBadInput;
   Experiment experiment(plan);
   experiment::check_cells(experiment);
   listen_to_signals();
@@ -199,7 +221,7 @@ int run_sweep_here(const Options& options, const Plan& plan) {
   experiment.replace_methods(sweep.interrupted ? std::vector<experiment::MethodPlan>()
                                                : methods_of(*plan.sweep, sweep.best));
   std::optional<Front> front;
-  front.emplace(options, experiment.plan(), facts, terminal);
+  front.emplace(options, experiment, facts, terminal);
   const Summary summary = run_best(experiment, threads, sweep, *front);
   front->finish(experiment.plan(), summary, &sweep);
   return exit_code(summary);
@@ -209,16 +231,17 @@ int run_on_threads_here(const Options& options, const Plan& plan) {
   const std::uint32_t ranks = options.ranks.value_or(default_ranks(plan));
   const std::string problem = ranks_problem(ranks, plan, "--ranks");
   const std::string output = experiment::output_problem(folder_of(options, plan), options.force);
+  const std::string model = model_problem(options, plan);
   if (!problem.empty()) print_errors(problem);
   if (!output.empty()) print_errors(output);
-  if (!problem.empty() || !output.empty()) return kBadInput;
+  if (!model.empty()) print_errors(model);
+  if (!problem.empty() || !output.empty() || !model.empty()) return kBadInput;
 
   const Experiment experiment(plan);
   listen_to_signals();
   std::optional<Summary> summary;
   std::optional<Front> front;
-  front.emplace(options, experiment.plan(), experiment::RunFacts{ranks, "threads"},
-                terminal_of_stdout());
+  front.emplace(options, experiment, experiment::RunFacts{ranks, "threads"}, terminal_of_stdout());
   run_on_threads(
       ranks,
       [&](Communicator& comm) {
@@ -284,6 +307,7 @@ Summary run_as_mpi_rank(const Options& options, const Plan& plan, Communicator& 
     if (options.ranks) return std::string("--ranks is for threads; mpirun -n sets the ranks");
     return ranks_problem(comm.size(), plan, "mpirun -n");
   });
+  agree(comm, 7, [&] { return model_problem(options, plan); });
   const bool first = comm.rank() == 0;
   agree(comm, 3, [&] {
     return first ? experiment::output_problem(folder_of(options, plan), options.force)
@@ -297,8 +321,7 @@ Summary run_as_mpi_rank(const Options& options, const Plan& plan, Communicator& 
   std::optional<Front> front;
   agree(comm, 5, [&] {
     if (first) {
-      front.emplace(options, experiment->plan(), experiment::RunFacts{comm.size(), "mpi"},
-                    Terminal{});
+      front.emplace(options, *experiment, experiment::RunFacts{comm.size(), "mpi"}, Terminal{});
     }
     return std::string();
   });
@@ -373,6 +396,8 @@ void add_run(CLI::App& app, Action& chosen) {
                    "Threads to spread the workers over; the results do not depend on it")
       ->type_name("N")
       ->check(CLI::Range(1U, 4096U));
+  command->add_flag("--save-model", options->save_model,
+                    "Write the models to DIR/models (docs/models.md), for laconic predict");
   command->add_flag("--force", options->force, "Replace the records of an earlier run");
   command->add_flag("--quiet", options->quiet, "Show the ranking only");
   command

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/terminal.hpp"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -22,6 +23,9 @@ Terminal terminal_of_stdout() {
   Terminal terminal;
   terminal.live = ::isatty(STDOUT_FILENO) == 1 && !kind.empty() && kind != "dumb";
   terminal.color = terminal.live && variable("NO_COLOR").empty();
+  winsize size = {};
+  if (terminal.live && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+    terminal.width = size.ws_col;
   return terminal;
 }
 

@@ -376,6 +376,32 @@ TEST_P(ProblemContract, UnitGradientsAreThereWhereTheTraitsSaySo) {
   EXPECT_EQ(traits.unit_gradients, problem->units(0) > 0);
 }
 
+TEST_P(ProblemContract, ScoresPredictWhatIsCounted) {
+  const auto problem = make_case<float>();
+  const std::size_t width = problem->score_count();
+  const ProblemTraits traits = problem_traits(parse_spec(GetParam().spec).value_or_throw().name);
+  EXPECT_EQ(traits.predicts, width > 0);
+  if (width == 0) return;
+  const ProblemSetup rows = setup(GetParam().data, kWorkers);
+  const std::vector<std::uint32_t> labels = dataset(GetParam().data)->train.label_ids();
+  for (const std::vector<float>& x : points(*problem)) {
+    for (std::uint32_t w = 0; w < kWorkers; ++w) {
+      ProblemScratch<float> scratch;
+      std::vector<double> scores(problem->units(w) * width);
+      problem->scores(w, x, scores, scratch);
+      std::uint64_t correct = 0;
+      for (std::size_t k = 0; k < problem->units(w); ++k) {
+        const auto own = std::span(scores).subspan(k * width, width);
+        const auto largest = std::max_element(own.begin(), own.end()) - own.begin();
+        const std::uint32_t says =
+            width == 1 ? (own[0] > 0 ? 1U : 0U) : static_cast<std::uint32_t>(largest);
+        correct += says == labels[rows.shards[w][k]] ? 1U : 0U;
+      }
+      EXPECT_EQ(correct, problem->train_counts(w, x, scratch).correct);
+    }
+  }
+}
+
 TEST_P(ProblemContract, ShardsSumToTheWhole) {
   const auto parts = make_case<double>(kWorkers);
   if (parts->units(0) == 0) {

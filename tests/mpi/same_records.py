@@ -5,7 +5,8 @@ bytes once the first line and the key `seconds` are removed.
 
     same_records.py --program LACONIC --config FILE [--mpirun MPIRUN --ranks-flag=-n] [--set KEY=VALUE]...
 
-With --covers KIND the file has to name every method of that kind (`laconic list KIND`).
+With --models the saved models are compared, too. With --covers KIND the file has to name every method of that kind
+(`laconic list KIND`).
 With --also KEY=VALUE the records are the same with that setting, too, on one thread.
 Without the data set that FILE names (LACONIC_DATA is not set) it uses --fallback-data.
 """
@@ -28,7 +29,8 @@ def comparable(folder):
         record = json.loads(line)
         record.pop("seconds", None)
         records.append(json.dumps(record))
-    return head, records
+    models = sorted((folder / "models").glob("*.model"))
+    return head, records + [f"{model.name}: {model.read_text()}" for model in models]
 
 
 def mpi_environment(folder):
@@ -56,6 +58,7 @@ def main():
     parser.add_argument("--ranks-flag", default="-n")
     parser.add_argument("--fallback-data", default="")
     parser.add_argument("--covers", default="")
+    parser.add_argument("--models", action="store_true")
     parser.add_argument("--set", action="append", default=[], dest="settings")
     parser.add_argument("--also", action="append", default=[])
     options = parser.parse_args()
@@ -81,6 +84,7 @@ def main():
             session = pathlib.Path(base) / f"s{number}"
             session.mkdir()
             command = command + ["run", options.config, "--out", str(folder), "--quiet"] + changes + more
+            command += ["--save-model"] if options.models else []
             done = subprocess.run(command, env=mpi_environment(session), capture_output=True, text=True, timeout=600,
                                   check=False)
             if done.returncode != 0:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Naive double-precision versions of the quantizers of quantized-adagrad.md section 3, written from
-// the page alone: sorting, sums from the front, formulas as they stand there.
+// Naive double-precision versions of the quantizers of quantized-adagrad.md section 3 and of the
+// steps of 2.2, written from the page alone: sorting, sums from the front, formulas as they stand
+// there.
 #pragma once
 
 #include <algorithm>
@@ -12,6 +13,32 @@
 #include "tests/oracle/compress_oracle.hpp"
 
 namespace laconic::oracle {
+
+inline double soft(double z, double a) { return std::copysign(std::max(std::fabs(z) - a, 0.0), z); }
+// Lines 8 and 9 of 2.2 for one coordinate, as they stand there; the squares are those of r.
+struct AdagradCoordinate {
+  double x0 = 0;
+  double delta = 0;
+  double lambda = 0;
+  double x = x0;
+  double s2 = 0;
+  double u = 0;
+  double t = 0;
+  void cmd(double q, double eta, double r) {
+    s2 += r * r;
+    const double h = delta + std::sqrt(s2);
+    x = soft(x - eta / h * q, eta * lambda / h);
+  }
+  void rda(double q, double eta, double r) {
+    s2 += r * r;
+    u += q;
+    t += 1;
+    const double h = delta + std::sqrt(s2);
+    x = soft(x0 - eta / h * u, eta * t * lambda / h);
+  }
+  void cmd(double q, double eta) { cmd(q, eta, q); }
+  void rda(double q, double eta) { rda(q, eta, q); }
+};
 
 inline Vector magnitudes_descending(const Vector& v) {
   Vector a;

@@ -16,6 +16,7 @@
 #include "laconic/base/registry.hpp"
 #include "laconic/channel/link.hpp"
 #include "laconic/comm/communicator.hpp"
+#include "laconic/compress/error.hpp"
 #include "laconic/mechanism/step_theory.hpp"
 #include "laconic/optim/optimizer.hpp"
 #include "laconic/tensor/layout.hpp"
@@ -31,6 +32,7 @@ struct Round {
   // Where parts of a model have aggregators of their own: which part this is, so that the calls of
   // a round can be told apart.
   std::uint32_t part = 0;
+  bool measured = false;  // RoundReport::distortion is wanted
 };
 
 template <Real T>
@@ -92,6 +94,9 @@ struct RoundReport {
   std::uint64_t clamped_messages = 0;  // additive: messages whose scale was clamped (ef)
   std::uint64_t votes = 0;  // additive: (worker, coordinate) votes cast, voting methods only
   std::uint64_t agreeing_votes = 0;  // additive: those equal to the outcome
+  // By hosted worker, in measured rounds of methods that know it, else empty: what compression did
+  // to what the worker sent, the gradient and, where there is one, the error memory.
+  std::vector<Distortion> distortion = {};
   std::uint64_t silent_workers = 0;  // additive: workers that had nothing to say (lazy methods)
   std::uint64_t lost_frames = 0;     // additive: frames that the link lost for good
   std::uint64_t resent_frames = 0;   // additive: attempts of the link beyond the first of a frame
@@ -207,6 +212,7 @@ struct AggregatorNeeds {
   bool worker_smoothness = false;  // AggregatorSetup::l_worker
   bool every_worker = true;        // 0 from a worker is not the same as nothing
   bool summed_messages = false;    // messages are summed on their way; none arrives on its own
+  bool matrix = false;             // the optimizer's builds_matrix
 };
 [[nodiscard]] AggregatorNeeds aggregator_needs(const Spec& canonical, std::uint32_t workers);
 void add_aggregator_cards(Catalog& catalog);

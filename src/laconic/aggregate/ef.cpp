@@ -117,12 +117,22 @@ class ErrorFeedback final : public Aggregator<T> {
     return out;
   }
 
+  // |g + gain e|^2, of what encode_with_feedback compresses.
+  double squared_norm_of_sum(std::span<const T> g, T gain, std::span<const T> e) {
+    const std::span<T> sum = sent_.take(g.size());
+    std::copy(g.begin(), g.end(), sum.begin());
+    kernels::axpy<T>(gain, e, sum);
+    return kernels::squared_norm<T>(sum);
+  }
+
   void send(const Round& round, const WorkerGradient<T>& gradient, T r) {
     const std::span<T> errors = worker_errors_[gradient.worker - setup_.mine.begin];
     const bool decays = options_.gain != options_.keep;
     const std::span<T> old = old_errors_.take(decays ? errors.size() : 0);
     if (decays) std::copy(errors.begin(), errors.end(), old.begin());
     const T gain = static_cast<T>(options_.gain * static_cast<double>(r));
+    Distortion lost;
+    if (round.measured) lost.signal = squared_norm_of_sum(gradient.values, gain, errors);
     for (std::size_t s = 0; s < exchange_.plan().size(); ++s) {
       wire::Message& message = exchange_.open_uplink(gradient.worker, s, wire::Kind::kSegments, 0);
       for (const Tensor& tensor : tensors_of(s)) {
@@ -136,6 +146,10 @@ class ErrorFeedback final : public Aggregator<T> {
       if (!decode(round, {.shard = s, .worker = gradient.worker, .payload = sent}, kept)) {
         std::fill(kept.begin(), kept.end(), T{0});  // the server refuses it
       }
+    }
+    if (round.measured) {
+      lost.noise = kernels::squared_norm<T>(errors);
+      exchange_.report().distortion.push_back(lost);
     }
     if (!decays) return;
     const double missing = (options_.keep - options_.gain) * static_cast<double>(r);
@@ -250,6 +264,7 @@ class ErrorFeedback final : public Aggregator<T> {
   std::vector<AlignedVector<T>> worker_errors_;  // by hosted worker
   std::vector<AlignedVector<T>> server_errors_;  // by owned shard
   Scratch<T> old_errors_;
+  Scratch<T> sent_;
   Scratch<T> rows_;
   Scratch<T> mean_;
   std::vector<const T*> row_pointers_;

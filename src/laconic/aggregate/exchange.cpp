@@ -98,6 +98,7 @@ ShardedExchange::ShardedExchange(const AggregatorSetup& setup, std::vector<Shard
   link_in_.resize(setup_.mine.size());
   link_sent_.resize(setup_.mine.size());
   report_.link_bytes.resize(setup_.mine.size());
+  report_.distortion.reserve(setup_.mine.size());
 }
 
 void ShardedExchange::begin(const Round& round) {
@@ -111,6 +112,7 @@ void ShardedExchange::begin(const Round& round) {
   std::fill(link_in_.begin(), link_in_.end(), 0);
   std::fill(link_sent_.begin(), link_sent_.end(), 0);
   std::fill(report_.link_bytes.begin(), report_.link_bytes.end(), 0);
+  report_.distortion.clear();
   report_.uplink = {};
   report_.downlink = {};
   report_.latency_steps = 2;

@@ -11,6 +11,9 @@
 //                   are multiples of one number and the server sends sums of levels, integers (D1
 //                   with INT_SUM). Such sums could be formed by any all-reduce.
 //
+// With matrix=raw (an ablation: E4) workers send their gradients without loss behind the compressed
+// ones, and the server's AdaGrad takes its squares from the mean of these; every number is counted.
+//
 // With down=model the aggregator has an optimizer per shard and gives the next model in place of a
 // direction; see Aggregator::sends_model.
 #include <fmt/format.h>
@@ -36,6 +39,7 @@ enum class Down : std::uint8_t { kModel, kLossless, kQuantized, kSum };
 
 struct Options {
   Down down = Down::kModel;
+  bool raw_matrix = false;   // with kModel
   std::uint32_t levels = 1;  // of kSum
   std::uint32_t shards = 1;
 };
@@ -104,7 +108,8 @@ class Quantized final : public Aggregator<T> {
       if (options_.down == Down::kSum) {
         answer_sums(owned);
       } else {
-        answer(round, i, mean_of(round, owned));
+        const std::span<const T> mean = mean_of(round, owned);  // and raw_mean_
+        answer(round, i, mean);
       }
     }
     exchange_.deliver_downlink(kKind, 0, comm);
@@ -117,7 +122,7 @@ class Quantized final : public Aggregator<T> {
   }
 
   [[nodiscard]] bool takes_sparse() const override {
-    if (options_.down == Down::kSum) return false;
+    if (options_.down == Down::kSum || options_.raw_matrix || setup_.keep_messages) return false;
     const auto tensors = setup_.layout->tensors();
     return std::all_of(tensors.begin(), tensors.end(), [this](const Tensor& tensor) {
       return up_->traits(tensor.shape).sparse &&
@@ -177,21 +182,53 @@ class Quantized final : public Aggregator<T> {
     return {.scale = scales_[index_of(tensor)], .levels = options_.levels};
   }
 
+  // What arrives of x, which was written to `body`.
+  Distortion distortion_of(const Tensor& tensor, const TensorView<T>& x,
+                           const CompressContext& facts, wire::Bytes body) {
+    const std::span<T> arrived = arrived_.take(x.values.size());
+    std::fill(arrived.begin(), arrived.end(), T{0});
+    wire::WireReader reader(body);
+    if (options_.down == Down::kSum) {
+      const std::span<std::int32_t> levels = levels_.take(arrived.size());
+      std::fill(levels.begin(), levels.end(), 0);
+      const SharedScale<T> scale = shared(tensor);
+      add_shared_levels<T>(scale, reader, levels);
+      for (std::size_t i = 0; i < arrived.size(); ++i) {
+        arrived[i] = static_cast<T>(static_cast<double>(scale.scale) *
+                                    (levels[i] / static_cast<double>(scale.levels)));
+      }
+    } else {
+      static_cast<void>(up_->decode_add(reader, facts, T{1}, {arrived, x.shape}));
+    }
+    LACONIC_ASSERT(reader.ok());
+    return distortion<T>(x.values, arrived);
+  }
+
   void send(const Round& round, const WorkerGradient<T>& gradient) {
+    Distortion lost;
     for (std::size_t s = 0; s < exchange_.plan().size(); ++s) {
       wire::Message& message = exchange_.open_uplink(gradient.worker, s, kKind, 0);
       for (const Tensor& tensor : tensors_of(s)) {
         const TensorView<T> x = view_of<T>(tensor, gradient.values);
         const CompressContext facts = context(round, gradient.worker, tensor);
+        const std::size_t at = message.bytes.size();
         if (options_.down == Down::kSum) {
           write_shared_levels<T>(shared(tensor), x, facts, message);
         } else {
           up_->encode(x, facts, message);
         }
+        if (round.measured)
+          lost += distortion_of(tensor, x, facts, wire::Bytes(message.bytes).subspan(at));
+      }
+      if (options_.raw_matrix) {
+        const std::span<const T> raw = slice(gradient.values, s);
+        wire::write_values<T>(wire::native_format<T>(), raw, message.bytes);
+        message.payload_bits += raw.size_bytes() * 8;
       }
       const wire::Bytes sent = exchange_.close_uplink();
       if (kept_.kept()) keep(round, {.shard = s, .worker = gradient.worker, .payload = sent});
     }
+    if (round.measured) exchange_.report().distortion.push_back(lost);
   }
 
   struct Sent {  // a worker's payload for a shard
@@ -213,12 +250,13 @@ class Quantized final : public Aggregator<T> {
         for (std::size_t i = 0; i < part.size(); ++i) part[i] = static_cast<T>(unit * own[i]);
       }
     } else {
-      status = decode(round, sent, kept);
+      status = decode(round, sent, kept, raw_row_.take(options_.raw_matrix ? kept.size() : 0));
     }
     if (!status) std::fill(kept.begin(), kept.end(), T{0});
   }
-  // row = what the message says about the shard. On failure row is unspecified.
-  Status decode(const Round& round, const Sent& sent, std::span<T> row) const {
+  // row = what the message says about the shard, raw = the gradient itself, which comes with it for
+  // matrix=raw. On failure both are unspecified.
+  Status decode(const Round& round, const Sent& sent, std::span<T> row, std::span<T> raw) const {
     std::fill(row.begin(), row.end(), T{0});
     wire::WireReader reader(sent.payload);
     for (const Tensor& tensor : tensors_of(sent.shard)) {
@@ -226,6 +264,7 @@ class Quantized final : public Aggregator<T> {
                                             {local(tensor, sent.shard, row), tensor.shape});
       if (!status) return status;
     }
+    wire::read_values<T>(wire::native_format<T>(), reader, raw);
     return reader.finish();
   }
   Status decode_levels(const Sent& sent, std::span<std::int32_t> levels) const {
@@ -290,25 +329,35 @@ class Quantized final : public Aggregator<T> {
   std::span<const T> mean_of(const Round& round, OwnedShard& owned) {
     const std::size_t size = exchange_.plan()[owned.shard].size();
     const std::span<T> rows = rows_.take(size * setup_.workers);
+    const std::span<T> raw_rows = raw_rows_.take(options_.raw_matrix ? rows.size() : 0);
     row_pointers_.clear();
+    raw_pointers_.clear();
     for (std::uint32_t worker = 0; worker < setup_.workers; ++worker) {
       if (owned.inbox.present[worker] == 0) continue;
       const std::span<T> row = rows.subspan(size * worker, size);
+      const std::span<T> raw =
+          options_.raw_matrix ? raw_rows.subspan(size * worker, size) : std::span<T>();
       const Sent sent = {
           .shard = owned.shard, .worker = worker, .payload = owned.inbox.payloads[worker]};
-      if (const Status status = decode(round, sent, row); !status) {
+      if (const Status status = decode(round, sent, row, raw); !status) {
         exchange_.refusals().add(status);
         continue;
       }
       row_pointers_.push_back(row.data());
+      raw_pointers_.push_back(raw.data());
     }
+    mean_of_rows(raw_pointers_, raw_mean_.take(options_.raw_matrix ? size : 0));
     const std::span<T> mean = mean_.take(size);
-    if (row_pointers_.empty()) {
-      std::fill(mean.begin(), mean.end(), T{0});
-    } else {
-      kernels::mean_rows<T>(row_pointers_, 1.0 / static_cast<double>(row_pointers_.size()), mean);
-    }
+    mean_of_rows(row_pointers_, mean);
     return mean;
+  }
+  // 0 where there are none.
+  static void mean_of_rows(std::span<const T* const> rows, std::span<T> mean) {
+    if (rows.empty()) {
+      std::fill(mean.begin(), mean.end(), T{0});
+    } else if (!mean.empty()) {
+      kernels::mean_rows<T>(rows, 1.0 / static_cast<double>(rows.size()), mean);
+    }
   }
 
   void answer(const Round& round, std::size_t i, std::span<const T> mean) {
@@ -316,7 +365,12 @@ class Quantized final : public Aggregator<T> {
     std::span<const T> values = mean;
     if (options_.down == Down::kModel) {
       LACONIC_EXPECTS(i < models_.size());  // start was called
-      models_[i].optimizer->step(models_[i].x, mean, round.step_size);
+      if (options_.raw_matrix) {
+        models_[i].optimizer->step_with_matrix_of(raw_mean_.take(mean.size()), models_[i].x, mean,
+                                                  round.step_size);
+      } else {
+        models_[i].optimizer->step(models_[i].x, mean, round.step_size);
+      }
       values = models_[i].x;
     }
     wire::Message& message = exchange_.open_downlink(s, kKind, 0);
@@ -443,13 +497,24 @@ class Quantized final : public Aggregator<T> {
   }
 
   void send_sparse(const Round& round, const SparseGradient<T>& gradient) {
+    Distortion lost;
     for (std::size_t s = 0; s < exchange_.plan().size(); ++s) {
       wire::Message& message = exchange_.open_uplink(gradient.worker, s, kKind, 0);
-      for (const Tensor& tensor : tensors_of(s))
-        up_->encode_sparse(part_of(gradient.values, tensor, 0),
-                           context(round, gradient.worker, tensor), message);
+      for (const Tensor& tensor : tensors_of(s)) {
+        const SparseView<T> x = part_of(gradient.values, tensor, 0);
+        const CompressContext facts = context(round, gradient.worker, tensor);
+        const std::size_t at = message.bytes.size();
+        up_->encode_sparse(x, facts, message);
+        if (!round.measured) continue;  // where it is, dense vectors do no harm
+        const std::span<T> dense = dense_.take(x.dim);
+        std::fill(dense.begin(), dense.end(), T{0});
+        for (std::size_t j = 0; j < x.indices.size(); ++j) dense[x.indices[j]] = x.values[j];
+        lost += distortion_of(tensor, {dense, tensor.shape}, facts,
+                              wire::Bytes(message.bytes).subspan(at));
+      }
       exchange_.close_uplink();
     }
+    if (round.measured) exchange_.report().distortion.push_back(lost);
   }
 
   // The union of the messages, added in order of the worker.
@@ -543,6 +608,11 @@ class Quantized final : public Aggregator<T> {
   std::vector<ModelShard<T>> models_;  // of kModel, by owned shard
   Scratch<T> rows_;
   Scratch<T> mean_;
+  Scratch<T> raw_rows_;  // likewise of the gradients that matrix=raw sends
+  Scratch<T> raw_mean_;
+  Scratch<T> raw_row_;  // of a hosted worker's own message
+  Scratch<T> dense_;    // a sparse gradient of which the distortion is measured
+  Scratch<T> arrived_;
   Scratch<T> numbers_;
   Scratch<T> largest_;
   Scratch<T> one_;
@@ -555,6 +625,7 @@ class Quantized final : public Aggregator<T> {
   SparseVector<T> sparse_row_;
   SparseVector<T> sparse_mean_;
   std::vector<std::uint32_t> part_indices_;
+  std::vector<const T*> raw_pointers_;
 };
 
 }  // namespace
@@ -582,6 +653,14 @@ const Card& quantized_card() {
                   .default_text = "vaninf",
                   .help = "with down=quantized the compressor of the mean",
                   .spec_kind = "compressor"},
+                 {.key = "matrix",
+                  .type = ParamType::kChoice,
+                  .default_text = "quantized",
+                  .help =
+                      "what AdaGrad's matrix is built from: the mean of the compressed gradients, "
+                      "or, an ablation with down=model, that of the gradients themselves, which "
+                      "every worker then sends, too: all numbers are counted",
+                  .choices = {"quantized", "raw"}},
                  shards_param()},
       .inner_kind = "compressor",
       .promises =
@@ -593,7 +672,9 @@ const Card& quantized_card() {
 
 template <Real T>
 std::unique_ptr<Aggregator<T>> make_quantized(const Args& args, const AggregatorSetup& setup) {
-  Options options = {.down = down_of(args), .shards = shard_count(args, setup.workers)};
+  Options options = {.down = down_of(args),
+                     .raw_matrix = args.text("matrix") == "raw",
+                     .shards = shard_count(args, setup.workers)};
   std::unique_ptr<Compressor<T>> up;
   std::unique_ptr<Compressor<T>> again;
   if (options.down == Down::kSum) {
@@ -659,6 +740,12 @@ std::vector<std::string> quantized_problems(const Args& args, std::uint32_t work
         fmt::format("quantized: again=({}) has no effect with down={}; use down=quantized, "
                     "or leave it out",
                     args.nested("again").name, args.text("down")));
+  }
+  if (args.text("matrix") == "raw" && down != Down::kModel) {
+    out.push_back(
+        fmt::format("quantized: matrix=raw is for the server's optimizer, and with down={} "
+                    "everybody has one that never sees the gradients; use down=model",
+                    args.text("down")));
   }
   if (!out.empty() || layout == nullptr) return out;
   append(misfits(args.inner(), workers, *layout), out);

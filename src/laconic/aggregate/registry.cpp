@@ -88,7 +88,8 @@ AggregatorNeeds aggregator_needs(const Spec& canonical, std::uint32_t workers) {
   return {.every_worker = !is(aggregate::dense_card()),
           .summed_messages = fast || is(aggregate::lowrank_card()) || is(aggregate::laser_card()) ||
                              is(aggregate::air_card()) || is(aggregate::air_sign_card()) ||
-                             is(aggregate::air_sketch_card()) || is(aggregate::adsgd_card())};
+                             is(aggregate::air_sketch_card()) || is(aggregate::adsgd_card()),
+          .matrix = is(aggregate::quantized_card()) && Args(canonical).text("matrix") == "raw"};
 }
 
 namespace aggregate {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How much a compressor changed a vector.
+// How much a compressor changed vectors.
 #pragma once
 
 #include <span>
@@ -8,10 +8,25 @@
 
 namespace laconic {
 
-// Signal-to-noise ratio in dB, -10 log10(|q - x|^2 / |x|^2) (quantized-adagrad.md section 3), sums
-// in the canonical order. Infinite where q is x; minus infinite where x is 0 and q is not.
-// Precondition: as many numbers in q as in x, all finite.
+// Sums over what was compressed. Whoever adds up those of several workers does so in order of the
+// worker, so that the bits do not depend on ranks.
+struct Distortion {
+  double signal = 0;  // |x|^2
+  double noise = 0;   // |Q(x) - x|^2
+  Distortion& operator+=(const Distortion& other) {
+    signal += other.signal;
+    noise += other.noise;
+    return *this;
+  }
+  bool operator==(const Distortion&) const = default;
+};
+// Of one vector x, of which q arrives; sums in the canonical order. Precondition: as many numbers
+// in q as in x, all finite.
 template <Real T>
-[[nodiscard]] double snr_db(std::span<const T> x, std::span<const T> q);
+[[nodiscard]] Distortion distortion(std::span<const T> x, std::span<const T> q);
+
+// Signal-to-noise ratio in dB, -10 log10(noise / signal) (quantized-adagrad.md section 3). Infinite
+// without noise; minus infinite where there is noise only.
+[[nodiscard]] double snr_db(const Distortion& distortion);
 
 }  // namespace laconic

@@ -262,6 +262,7 @@ void load_libsvm(const KnownDataset& known, const Places& places, Dataset& out) 
     LibsvmFile content = read_libsvm(path, options);
     check_rows(known, *file, path, content.examples.size());
     options.label_values = std::move(content.label_values);
+    out.label_values = options.label_values;
     (role == FileRole::kTrain ? out.train : out.test) = std::move(content.examples);
   }
 }

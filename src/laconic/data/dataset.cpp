@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 namespace laconic::data {
 namespace {
@@ -39,6 +40,14 @@ std::vector<std::uint32_t> Examples::label_ids() const {
   std::vector<std::uint32_t> out(signs.size());
   std::transform(signs.begin(), signs.end(), out.begin(),
                  [](double sign) { return sign > 0 ? 1U : 0U; });
+  return out;
+}
+
+std::vector<double> label_values(const Dataset& dataset) {
+  if (!dataset.label_values.empty()) return dataset.label_values;
+  if (dataset.label_kind == LabelKind::kBinary) return {-1, 1};
+  std::vector<double> out(dataset.class_count);
+  std::iota(out.begin(), out.end(), 0.0);
   return out;
 }
 

@@ -69,12 +69,18 @@ struct Dataset {
   std::string name = {};         // the canonical spec or the name of a known data set
   std::string description = {};  // one line: rows, features, labels
   LabelKind label_kind = LabelKind::kBinary;
-  std::uint32_t class_count = 2;   // 2 for binary labels
+  std::uint32_t class_count = 2;  // 2 for binary labels
+  // What the classes (binary: -1 and +1) are called in the file, increasing; empty: -1 and 1, or 0,
+  // 1, 2, ...
+  std::vector<double> label_values = {};
   std::uint32_t image_height = 0;  // 0 when rows are not images; height * width = features
   std::uint32_t image_width = 0;
   Examples train = {};
   Examples test = {};  // size() 0 when the data set has none; else as many features as train
 };
+
+// One per class, of the file or those that an empty list stands for.
+[[nodiscard]] std::vector<double> label_values(const Dataset& dataset);
 
 // The first `count` rows (all if there are fewer).
 [[nodiscard]] Examples head(const Examples& examples, std::size_t count);

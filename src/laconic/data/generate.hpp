@@ -76,4 +76,19 @@ struct PrototypeOptions {
 // ConfigError if an option is out of range. Cost: features^3 once, features^2 per row.
 [[nodiscard]] Dataset synthetic_prototypes(const PrototypeOptions& options);
 
+// The workload of quantized-adagrad.md section 7: feature i is in a row with probability
+// min(0.5, 6 / (i + 5)), those that are have the same value, and the row has norm 1 (0 if there are
+// none). The true weights w are `draws` times 2 N(0, 1), each at index floor(U U' features), where
+// a later one replaces an earlier one; the label is +1 with probability sigmoid(sharpness <w, a>).
+struct PresenceOptions {
+  std::uint32_t rows = 8000;
+  std::uint32_t test_rows = 4000;
+  std::uint32_t features = 2000;
+  std::uint32_t draws = 60;
+  double sharpness = 3;
+  std::uint64_t seed = 0;
+};
+// ConfigError if an option is out of range. Cost: a random number per row and feature.
+[[nodiscard]] Dataset synthetic_presence(const PresenceOptions& options);
+
 }  // namespace laconic::data

@@ -46,6 +46,7 @@ std::unique_ptr<Dataset> load_libsvm(const Args& args, const DataSetup&) {
   LibsvmFile train = read_libsvm(path, options);
   out->train = std::move(train.examples);
   out->class_count = static_cast<std::uint32_t>(train.label_values.size());
+  out->label_values = train.label_values;
   if (test_path != kNone) {
     options.features = out->train.features();
     options.label_values = std::move(train.label_values);

@@ -24,6 +24,8 @@ class Experiment {
   explicit Experiment(Plan plan);
 
   [[nodiscard]] const Plan& plan() const { return plan_; }
+  // Without rows where the problem needs no data.
+  [[nodiscard]] const data::Dataset& dataset() const { return dataset_; }
 
   // Other methods from here on: the best cells of a sweep. Not while ranks run.
   void replace_methods(std::vector<MethodPlan> methods) { plan_.methods = std::move(methods); }

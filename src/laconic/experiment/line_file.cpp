@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "laconic/experiment/line_file.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <system_error>
@@ -22,6 +24,26 @@ void make_output_folder(const std::filesystem::path& folder) {
   if (!code) return;
   throw ConfigError(fmt::format("output folder '{}' cannot be made: {}; choose another --out",
                                 folder.string(), code.message()));
+}
+
+void write_whole_file(const std::filesystem::path& path, std::string_view text) {
+  const std::filesystem::path part =
+      path.parent_path() / fmt::format(".{}.part", path.filename().string());
+  std::error_code code;
+  std::filesystem::remove(part, code);
+  errno = 0;
+  std::FILE* stream = std::fopen(part.c_str(), "wbx");
+  bool written = stream != nullptr &&
+                 std::fwrite(text.data(), 1, text.size(), stream) == text.size() &&
+                 std::fflush(stream) == 0 && ::fsync(::fileno(stream)) == 0;
+  const std::string why = reason(errno);
+  if (stream != nullptr) written = std::fclose(stream) == 0 && written;
+  code.clear();
+  if (written) std::filesystem::rename(part, path, code);
+  if (written && !code) return;
+  const std::string problem = code ? code.message() : why;
+  std::filesystem::remove(part, code);
+  throw Error(fmt::format("'{}' cannot be written: {}", path.string(), problem));
 }
 
 LineFile::LineFile(std::filesystem::path path) : path_(std::move(path)) {

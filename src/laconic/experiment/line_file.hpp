@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A text file in the output folder of a run, written line by line. Private to this layer.
+// Text files in the output folder of a run: written line by line, or at once. Private to this
+// layer.
 #pragma once
 
 #include <cstdio>
@@ -10,6 +11,10 @@ namespace laconic::experiment {
 
 // Makes the folder. ConfigError if that does not work.
 void make_output_folder(const std::filesystem::path& folder);
+
+// Writes the file under another name first, so that it is there as a whole or as it was before; a
+// link is replaced, not followed. Throws Error when that does not work.
+void write_whole_file(const std::filesystem::path& path, std::string_view text);
 
 class LineFile {
  public:

@@ -5,8 +5,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <variant>
+
+#include "laconic/tensor/layout.hpp"
 
 namespace laconic::experiment {
 
@@ -20,6 +24,10 @@ struct Metrics {
   std::optional<double> test_accuracy = {};
   // f(x) and what the optimizer adds to it, an l1 term; absent for optimizers that add nothing.
   std::optional<double> objective = {};
+  // Signal-to-noise ratio of what the workers sent in the round that was measured last, in dB
+  // (RoundReport::distortion, over all workers); infinite without loss, absent for methods that do
+  // not measure it.
+  std::optional<double> snr_db = {};
   std::optional<double> density = {};     // share of the coordinates of x that are not 0
   std::optional<double> model_mean = {};  // mean of the coordinates of x: shows drift
 };
@@ -124,6 +132,14 @@ struct Progress {
   std::uint32_t rounds = 0;
 };
 
+// The model at the end of a run that has not diverged. Spans are valid during the call.
+struct TrainedModel {
+  std::size_t method = 0;  // index in the plan
+  std::uint32_t repeat = 0;
+  const Layout* layout = nullptr;
+  std::variant<std::span<const float>, std::span<const double>> x = {};
+};
+
 // Called on rank 0 only, from the thread that trains. What it throws ends the run.
 class Observer {
  public:
@@ -135,6 +151,8 @@ class Observer {
   virtual void advanced(const Progress& progress) = 0;  // at the start and after every round
   virtual void recorded(const Record& record) = 0;
   virtual void diverged(const Divergence& divergence) = 0;
+  // Most do not look at models.
+  virtual void trained(const TrainedModel& model) { static_cast<void>(model); }
 };
 
 }  // namespace laconic::experiment

@@ -408,6 +408,12 @@ class Validator {
   // Precondition: aggregator_problems has none.
   void check_steps(std::size_t i, const Spec& aggregator, std::uint32_t workers,
                    const Spec& optimizer) {
+    if (aggregator_needs(aggregator, workers).matrix && !builds_matrix(optimizer)) {
+      error(path_of(i, "optimizer"),
+            fmt::format("method[{}]: matrix=raw is about the matrix of AdaGrad, which optimizer "
+                        "'{}' does not have; use adagrad-cmd or adagrad-rda, or leave out matrix",
+                        i + 1, print(optimizer)));
+    }
     const bool decays = text_of_param(optimizer, "lambda") != "0";
     if ((optimizer.name == "sgd" && !decays) ||
         !aggregator_needs(aggregator, workers).plain_steps) {

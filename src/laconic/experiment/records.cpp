@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "laconic/experiment/records.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <cmath>
-#include <cstdio>
 #include <system_error>
 
 #include "laconic/base/error.hpp"
@@ -187,8 +183,6 @@ Json best_json(const Plan& plan, const SweepOutcome& outcome) {
           {"best", std::move(out)}};
 }
 
-std::string reason(int code) { return std::error_code(code, std::generic_category()).message(); }
-
 }  // namespace
 
 std::string plan_json(const Plan& plan) { return dump(config_json(plan)); }
@@ -304,25 +298,7 @@ void RecordFile::diverged(const Divergence& divergence) {
 }
 
 void RecordFile::write_summary(const Summary& summary, const SweepOutcome* sweep) {
-  const std::filesystem::path target = folder_ / "summary.json";
-  const std::filesystem::path part = folder_ / ".summary.json.part";
-  const std::string text = summary_json(plan_, summary, sweep);
-  std::error_code code;
-  std::filesystem::remove(part, code);
-  bool written = false;
-  {
-    std::FILE* stream = std::fopen(part.c_str(), "wbx");
-    written = stream != nullptr &&
-              std::fwrite(text.data(), 1, text.size(), stream) == text.size() &&
-              std::fflush(stream) == 0 && ::fsync(::fileno(stream)) == 0;
-    if (stream != nullptr) static_cast<void>(std::fclose(stream));
-  }
-  if (written) std::filesystem::rename(part, target, code);
-  if (!written || code) {
-    const std::string why = code ? code.message() : reason(errno);
-    std::filesystem::remove(part, code);
-    throw Error(fmt::format("'{}' cannot be written: {}", target.string(), why));
-  }
+  write_whole_file(folder_ / "summary.json", summary_json(plan_, summary, sweep));
 }
 
 }  // namespace laconic::experiment

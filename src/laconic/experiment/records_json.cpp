@@ -38,6 +38,7 @@ Json metrics(const Metrics& metrics) {
               {"test_accuracy", number(metrics.test_accuracy)},
               {"density", number(metrics.density)},
               {"model_mean", number(metrics.model_mean)}};
+  if (metrics.snr_db) out["snr_db"] = number(*metrics.snr_db);
   if (metrics.excess) out["excess"] = number(*metrics.excess);
   return out;
 }

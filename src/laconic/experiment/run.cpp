@@ -49,6 +49,7 @@ class Collected {
     model_mean_.add(result.last.metrics.model_mean);
     objective_.add(result.last.metrics.objective);
     density_.add(result.last.metrics.density);
+    snr_db_.add(result.last.metrics.snr_db);
     if (remark_.empty()) remark_ = result.remark;
   }
 
@@ -70,6 +71,7 @@ class Collected {
                  .train_accuracy = train_accuracy_.value(count),
                  .test_accuracy = test_accuracy_.value(count),
                  .objective = objective_.value(count),
+                 .snr_db = snr_db_.value(count),
                  .density = density_.value(count),
                  .model_mean = model_mean_.value(count)};
     out.best = best(count);
@@ -180,6 +182,7 @@ class Collected {
   Mean model_mean_ = {};
   Mean objective_ = {};
   Mean density_ = {};
+  Mean snr_db_ = {};
   std::string remark_ = {};
   Mean train_accuracy_ = {};
   Mean test_accuracy_ = {};
@@ -195,6 +198,7 @@ class Collector final : public Observer {
     next_.recorded(record);
   }
   void diverged(const Divergence& divergence) override { next_.diverged(divergence); }
+  void trained(const TrainedModel& model) override { next_.trained(model); }
 
  private:
   Observer& next_;

@@ -143,6 +143,7 @@ struct WorkerMeasurement {
   Counts train = {};
   Counts test = {};
   std::uint64_t link_bytes = 0;
+  Distortion distortion = {};
 };
 
 void write(wire::WireWriter& out, const WorkerMeasurement& m) {
@@ -152,6 +153,8 @@ void write(wire::WireWriter& out, const WorkerMeasurement& m) {
   out.u64(m.test.correct);
   out.u64(m.test.examples);
   out.u64(m.link_bytes);
+  out.f64(m.distortion.signal);
+  out.f64(m.distortion.noise);
 }
 
 WorkerMeasurement read_worker(wire::WireReader& in) {
@@ -162,6 +165,8 @@ WorkerMeasurement read_worker(wire::WireReader& in) {
   m.test.correct = in.u64();
   m.test.examples = in.u64();
   m.link_bytes = in.u64();
+  m.distortion.signal = in.f64();
+  m.distortion.noise = in.f64();
   return m;
 }
 
@@ -293,11 +298,17 @@ class Training {
         advanced();
         if (spent_budget()) stopped_ = Stopped::kBudget;
         if (comm_.stop_requested() && made_ < rounds_ && !stopped_) status = Status::kInterrupted;
-        if (due() || stopped_ || status == Status::kInterrupted) record();
+        if (due(made_) || stopped_ || status == Status::kInterrupted) record();
       }
     } catch (const DivergedError& e) {
       status = Status::kDiverged;
       report_first(e);
+    }
+    if (comm_.rank() == 0 && status != Status::kDiverged) {
+      observer_.trained({.method = task_.method,
+                         .repeat = task_.repeat,
+                         .layout = &problem_->layout(),
+                         .x = std::span<const T>(x_)});
     }
     return result(status);
   }
@@ -327,8 +338,10 @@ class Training {
   }
 
   [[nodiscard]] Round facts(std::uint32_t t) const {
-    return {
-        .index = t, .step_size = step_size(t), .previous_step_size = step_size(t == 0 ? 0 : t - 1)};
+    return {.index = t,
+            .step_size = step_size(t),
+            .previous_step_size = step_size(t == 0 ? 0 : t - 1),
+            .measured = due(t + 1)};
   }
 
   void compute_sparse_gradients(const Round& round) {
@@ -462,6 +475,7 @@ class Training {
                 .lost_frames = report.lost_frames,
                 .resent_frames = report.resent_frames};
     if (report.channel) channel_.add(*report.channel);
+    if (!report.distortion.empty()) distortion_ = report.distortion;
     load_.latency_steps += report.latency_steps;
     for (std::size_t i = 0; i < report.link_bytes.size(); ++i) {
       link_bytes_[i] += report.link_bytes[i];
@@ -526,13 +540,14 @@ class Training {
     return spent(*method_.budget, per_worker(sum, method_.workers)) >= method_.budget->bits;
   }
 
-  [[nodiscard]] bool due() const {
-    if (task_.ends_only && (!method_.until || exact_target_)) return made_ == rounds_;
+  // Whether the state after `made` rounds is recorded in any case.
+  [[nodiscard]] bool due(std::uint32_t made) const {
+    if (task_.ends_only && (!method_.until || exact_target_)) return made == rounds_;
     const std::uint32_t every =
         plan_.record_each_epoch && method_.batch.kind == Batch::Kind::kSize
             ? epoch_
             : plan_.record_every.value_or(std::max(std::uint32_t{1}, rounds_ / kDefaultRecords));
-    return made_ == rounds_ || made_ % every == 0;
+    return made == rounds_ || made % every == 0;
   }
 
   // Measures x on all ranks; the result is the same on each of them. Nothing is recorded of a step
@@ -585,10 +600,12 @@ class Training {
     wire::WireWriter out(measured_bytes_);
     for (std::uint32_t i = 0; i < mine_.size(); ++i) {
       const std::uint32_t worker = mine_.begin + i;
-      write(out, WorkerMeasurement{.loss = problem_->loss(worker, x_, scratch_),
-                                   .train = problem_->train_counts(worker, x_, scratch_),
-                                   .test = problem_->test_counts(worker, x_, scratch_),
-                                   .link_bytes = link_bytes_[i]});
+      write(out,
+            WorkerMeasurement{.loss = problem_->loss(worker, x_, scratch_),
+                              .train = problem_->train_counts(worker, x_, scratch_),
+                              .test = problem_->test_counts(worker, x_, scratch_),
+                              .link_bytes = link_bytes_[i],
+                              .distortion = distortion_.empty() ? Distortion{} : distortion_[i]});
     }
     const std::optional<OrderStats> order = batches_ ? batches_->stats() : std::nullopt;
     if (order) {
@@ -609,6 +626,7 @@ class Training {
     double loss = 0;
     Counts train;
     Counts test;
+    Distortion distortion;
     std::uint64_t busiest = 0;
     double gradient_seconds = 0;
     double largest_sum = 0;
@@ -623,6 +641,7 @@ class Training {
         test.correct += m.test.correct;
         test.examples += m.test.examples;
         busiest = std::max(busiest, m.link_bytes);
+        distortion += m.distortion;
       }
       totals += read_totals(in);
       gradient_seconds += in.f64();
@@ -632,6 +651,7 @@ class Training {
     if (excess_above_) next.metrics.excess = *next.metrics.loss - *excess_above_;
     next.metrics.train_accuracy = accuracy(train);
     next.metrics.test_accuracy = accuracy(test);
+    if (!distortion_.empty()) next.metrics.snr_db = snr_db(distortion);
     next.uplink = per_worker(totals.uplink, method_.workers);
     next.downlink = per_worker(totals.downlink, method_.workers);
     next.gradient_evaluations = static_cast<double>(totals.evaluations) / method_.workers;
@@ -759,6 +779,7 @@ class Training {
   Totals counted_votes_ = {};  // of all ranks at the last record
   ChannelMeter channel_ = {};
   std::vector<std::uint64_t> link_bytes_ = {};
+  std::vector<Distortion> distortion_ = {};  // of the last measured round, by hosted worker
   NetworkLoad load_ = {};
   Seconds seconds_ = {};
   Record last_ = {};

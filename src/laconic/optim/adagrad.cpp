@@ -67,12 +67,12 @@ double MirrorDescent<T>::value(std::size_t i, double until) const {
 
 // The round that takes travelled_ to where it is now.
 template <Real T>
-void MirrorDescent<T>::touch(std::size_t i, double q, double step_size) {
+void MirrorDescent<T>::touch(std::size_t i, double q, double r, double step_size) {
   const double x = value(i, travelled_ - step_size);
-  squares_[i] += q * q;
+  squares_[i] += r * r;
   const double h = delta_ + std::sqrt(squares_[i]);
   touched_[i] = travelled_;
-  if (h == 0) {  // q so small that its square vanishes
+  if (h == 0) {  // r so small that its square vanishes
     x_[i] = x;
   } else if (x == 0) {
     x_[i] = std::fabs(q) <= lambda(i) ? 0 : soft(-q, lambda(i), h / step_size);
@@ -82,8 +82,9 @@ void MirrorDescent<T>::touch(std::size_t i, double q, double step_size) {
 }
 
 template <Real T>
-void MirrorDescent<T>::step(std::span<T> x, std::span<const T> q, double step_size) {
-  LACONIC_EXPECTS(x.size() == x_.size() && q.size() == x.size());
+void MirrorDescent<T>::step(std::span<T> x, std::span<const T> q, std::span<const T> r,
+                            double step_size) {
+  LACONIC_EXPECTS(x.size() == x_.size() && q.size() == x.size() && r.size() == x.size());
   const double before = travelled_;
   travelled_ += step_size;
   for (std::size_t i = 0; i < x.size(); ++i) {
@@ -91,7 +92,9 @@ void MirrorDescent<T>::step(std::span<T> x, std::span<const T> q, double step_si
       x_[i] = static_cast<double>(x[i]);
       touched_[i] = before;
     }
-    if (q[i] != 0) touch(i, static_cast<double>(q[i]), step_size);
+    if (q[i] != 0 || r[i] != 0) {
+      touch(i, static_cast<double>(q[i]), static_cast<double>(r[i]), step_size);
+    }
     x[i] = rounded<T>(value(i, travelled_));
   }
   started_ = true;
@@ -108,7 +111,8 @@ std::span<const std::uint32_t> MirrorDescent<T>::step_sparse(std::span<T> x, con
   started_ = true;
   travelled_ += step_size;
   return active_.update(q, [&](std::uint32_t i, T direction) {
-    if (direction != 0) touch(i, static_cast<double>(direction), step_size);
+    const auto own = static_cast<double>(direction);
+    if (direction != 0) touch(i, own, own, step_size);
     x[i] = rounded<T>(value(i, travelled_));
     return x[i] != 0;
   });
@@ -160,11 +164,11 @@ double DualAveraging<T>::lambda(std::size_t i) const {
 }
 
 template <Real T>
-T DualAveraging<T>::touch(std::size_t i, T q, double step_size) {
+T DualAveraging<T>::touch(std::size_t i, T q, T r, double step_size) {
   const auto direction = static_cast<double>(q);
   largest_ = std::max(largest_, std::fabs(direction));
   sums_[i] += direction;
-  squares_[i] += direction * direction;
+  squares_[i] += static_cast<double>(r) * static_cast<double>(r);
   const double h = delta_ + std::sqrt(squares_[i]);
   const double reach = rounds_ * lambda(i);
   if (h == 0 || (sums_[i] == 0 && lambda(i) == 0)) return rounded<T>(centre_[i]);
@@ -173,11 +177,12 @@ T DualAveraging<T>::touch(std::size_t i, T q, double step_size) {
 }
 
 template <Real T>
-void DualAveraging<T>::step(std::span<T> x, std::span<const T> q, double step_size) {
-  LACONIC_EXPECTS(q.size() == x.size());
+void DualAveraging<T>::step(std::span<T> x, std::span<const T> q, std::span<const T> r,
+                            double step_size) {
+  LACONIC_EXPECTS(q.size() == x.size() && r.size() == x.size());
   start(x);
   ++rounds_;
-  for (std::size_t i = 0; i < x.size(); ++i) x[i] = touch(i, q[i], step_size);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = touch(i, q[i], r[i], step_size);
 }
 
 template <Real T>
@@ -190,7 +195,7 @@ std::span<const std::uint32_t> DualAveraging<T>::step_sparse(std::span<T> x, con
   }
   ++rounds_;
   return active_.update(q, [&](std::uint32_t i, T direction) {
-    x[i] = touch(i, direction, step_size);
+    x[i] = touch(i, direction, direction, step_size);
     return centre_[i] != 0 || std::fabs(sums_[i]) > rounds_ * lambda(i);
   });
 }

@@ -2,6 +2,8 @@
 // AdaGrad with an l1 term (quantized-adagrad.md section 2), per coordinate, with q the direction
 // and H = delta + sqrt(sum of q^2 up to and including this round):
 //
+// (by default; the squares may be those of another vector, see Optimizer::step_with_matrix_of)
+//
 //   mirror descent   x <- soft(x - (eta/H) q, eta lambda/H)
 //   dual averaging   u <- u + q;  x <- soft(x0 - (eta/H) u, eta t lambda/H)
 //
@@ -45,7 +47,9 @@ class MirrorDescent {
 
   // One round for all coordinates; x is up to date before and after. What somebody else changed in
   // x since the last round is taken over.
-  void step(std::span<T> x, std::span<const T> q, double step_size);
+  void step(std::span<T> x, std::span<const T> q, double step_size) { step(x, q, q, step_size); }
+  // The same with the squares of r.
+  void step(std::span<T> x, std::span<const T> q, std::span<const T> r, double step_size);
   // The same in time linear in the numbers of q and x that are not 0; see Optimizer::step_sparse.
   // What is 0 stays so until it has a direction, so nothing else has to be looked at.
   std::span<const std::uint32_t> step_sparse(std::span<T> x, const SparseView<T>& q,
@@ -58,7 +62,7 @@ class MirrorDescent {
  private:
   [[nodiscard]] double lambda(std::size_t i) const;
   [[nodiscard]] double value(std::size_t i, double until) const;
-  void touch(std::size_t i, double q, double step_size);
+  void touch(std::size_t i, double q, double r, double step_size);
 
   double delta_;
   double l1_;
@@ -67,7 +71,7 @@ class MirrorDescent {
   bool started_ = false;
   AlignedVector<double> x_;        // at the last touch
   AlignedVector<double> touched_;  // what travelled_ was then
-  AlignedVector<double> squares_;  // sum of q^2
+  AlignedVector<double> squares_;  // sum of q^2 (or r^2)
   ActiveSet active_;               // of step_sparse: where x is not 0
 };
 
@@ -77,7 +81,9 @@ template <Real T>
 class DualAveraging {
  public:
   DualAveraging(const AdagradOptions& options, bool around_zero, const Layout& layout);
-  void step(std::span<T> x, std::span<const T> q, double step_size);
+  void step(std::span<T> x, std::span<const T> q, double step_size) { step(x, q, q, step_size); }
+  // The same with the squares of r.
+  void step(std::span<T> x, std::span<const T> q, std::span<const T> r, double step_size);
   // The same in time linear in the numbers of q, x and the centre that are not 0; see
   // Optimizer::step_sparse. Around 0 a coordinate with |u| <= t l1 stays 0 until it has a
   // direction.
@@ -94,7 +100,7 @@ class DualAveraging {
   void start(std::span<const T> x);
   [[nodiscard]] double lambda(std::size_t i) const;
   // The value of one coordinate after this round.
-  [[nodiscard]] T touch(std::size_t i, T q, double step_size);
+  [[nodiscard]] T touch(std::size_t i, T q, T r, double step_size);
 
   double delta_;
   double l1_;

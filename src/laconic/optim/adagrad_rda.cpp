@@ -42,8 +42,12 @@ class AdagradRda final : public Optimizer<T> {
     decay_.couple(x, gradient);
   }
   void step(std::span<T> x, std::span<const T> direction, double step_size) override {
+    step_with_matrix_of(direction, x, direction, step_size);
+  }
+  void step_with_matrix_of(std::span<const T> raw, std::span<T> x, std::span<const T> direction,
+                           double step_size) override {
     if (const T factor = decay_.factor<T>(step_size); factor != 1) method_.shrink(x, factor);
-    method_.step(x, direction, step_size);
+    method_.step(x, direction, raw, step_size);
   }
   [[nodiscard]] bool steps_sparsely() const override { return decay_.none(); }
   std::span<const std::uint32_t> step_sparse(std::span<T> x, const SparseView<T>& direction,
@@ -57,6 +61,9 @@ class AdagradRda final : public Optimizer<T> {
         "adagrad-rda: delta={} is below the largest |q| so far, {:.4g}; the regret bound needs "
         "delta >= {:.4g}",
         shortest(options_.delta), method_.largest(), method_.largest());
+  }
+  [[nodiscard]] std::vector<std::span<const double>> sums() const override {
+    return {method_.squares(), method_.sums()};
   }
   [[nodiscard]] std::optional<double> penalty(std::span<const T> x) const override {
     return adagrad_penalty<T>(options_, layout_, x);

@@ -51,6 +51,21 @@ class Optimizer {
     LACONIC_EXPECTS(steps_sparsely());
     return {};
   }
+  // As step, for an AdaGrad whose sums of squares are those of `raw` in place of the direction
+  // (quantized-adagrad.md section 7, E4): what the matrix is built from. Precondition:
+  // builds_matrix() of its spec.
+  virtual void step_with_matrix_of(std::span<const T> raw, std::span<T> x,
+                                   std::span<const T> direction, double step_size) {
+    static_cast<void>(raw);
+    static_cast<void>(x);
+    static_cast<void>(direction);
+    static_cast<void>(step_size);
+    constexpr bool kHasMatrix = false;
+    LACONIC_EXPECTS(kHasMatrix);
+  }
+  // What AdaGrad remembers, by coordinate: the sums of squares and, where it averages duals, the
+  // sums of directions. None for others.
+  [[nodiscard]] virtual std::vector<std::span<const double>> sums() const { return {}; }
   // What the user should know about the steps so far, in one line: a condition of the theory that
   // the run does not meet. Empty if there is nothing to say.
   [[nodiscard]] virtual std::string remark() const { return {}; }
@@ -70,6 +85,8 @@ using OptimizerRegistry = Registry<Optimizer<T>, OptimizerSetup>;
 template <Real T>
 [[nodiscard]] const OptimizerRegistry<T>& optimizers();
 void add_optimizer_cards(Catalog& catalog);
+// Whether Optimizer::step_with_matrix_of may be called. Precondition: canonical, as below.
+[[nodiscard]] bool builds_matrix(const Spec& canonical);
 // What is wrong between the parameters of one optimizer, which its card cannot see; none if all is
 // well. Precondition: canonical was returned by Catalog::canonical for the kind "optimizer".
 [[nodiscard]] std::vector<std::string> optimizer_problems(const Spec& canonical);

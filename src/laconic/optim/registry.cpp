@@ -39,6 +39,11 @@ void add_optimizer_cards(Catalog& catalog) {
   for (const auto& method : optimizers<float>().methods()) catalog.add(*method.card);
 }
 
+bool builds_matrix(const Spec& canonical) {
+  return canonical.name == optimizer_methods::adagrad_cmd<float>().card->name ||
+         canonical.name == optimizer_methods::adagrad_rda<float>().card->name;
+}
+
 std::vector<std::string> optimizer_problems(const Spec& canonical) {
   static const std::vector<ProblemsOf> methods = {
 #define X(name) {optimizer_methods::name<float>().card, &optimizer_methods::name##_problems},

@@ -123,6 +123,15 @@ Counts ExampleProblem<T>::test_counts(std::uint32_t worker, std::span<const T> x
 }
 
 template <Real T>
+void ExampleProblem<T>::scores(std::uint32_t worker, std::span<const T> x, std::span<double> out,
+                               ProblemScratch<T>& scratch) const {
+  LACONIC_EXPECTS(worker < shards_.size());
+  LACONIC_EXPECTS(x.size() == layout_.size());
+  LACONIC_EXPECTS(out.size() == shards_[worker].size() * this->score_count());
+  row_scores(RowSet(shards_[worker]), x, out, scratch);
+}
+
+template <Real T>
 const Constants& ExampleProblem<T>::constants() const {
   std::call_once(constants_once_, [this] { constants_ = compute_constants(); });
   return constants_;

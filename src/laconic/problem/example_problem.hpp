@@ -90,6 +90,8 @@ class ExampleProblem : public Problem<T> {
                                     ProblemScratch<T>& scratch) const final;
   [[nodiscard]] Counts test_counts(std::uint32_t worker, std::span<const T> x,
                                    ProblemScratch<T>& scratch) const final;
+  void scores(std::uint32_t worker, std::span<const T> x, std::span<double> out,
+              ProblemScratch<T>& scratch) const final;
   [[nodiscard]] const Constants& constants() const final;
   [[nodiscard]] std::optional<double> minimum() const final;
   [[nodiscard]] std::string description() const final;
@@ -111,6 +113,14 @@ class ExampleProblem : public Problem<T> {
   }
   [[nodiscard]] virtual Counts counts(const RowSet& rows, std::span<const T> x,
                                       ProblemScratch<T>& scratch) const = 0;
+  // Problem::scores of these rows; only where score_count is not 0.
+  virtual void row_scores(const RowSet& rows, std::span<const T> x, std::span<double> out,
+                          ProblemScratch<T>& scratch) const {
+    static_cast<void>(rows);
+    static_cast<void>(x);
+    static_cast<void>(scratch);
+    LACONIC_EXPECTS(out.empty());
+  }
   // Without accuracy the problem's train_counts and test_counts are empty.
   [[nodiscard]] virtual bool has_accuracy() const { return true; }
   [[nodiscard]] virtual Constants compute_constants() const = 0;

@@ -120,6 +120,13 @@ class Logistic final : public ExampleProblem<T> {
     return sliced(worker).counts(x, scratch.row);
   }
 
+  [[nodiscard]] std::size_t score_count() const override { return 1; }
+  void row_scores(const RowSet& rows, std::span<const T> x, std::span<double> out,
+                  ProblemScratch<T>& /*scratch*/) const override {
+    for (std::size_t k = 0; k < rows.size(); ++k)
+      out[k] = score(rows_[rows.part()].row(rows[k]), x);
+  }
+
   [[nodiscard]] Constants compute_constants() const override {
     const Features features{.examples = &this->examples(Part::kTrain), .with_constant = bias_};
     const Regulariser& regulariser = this->regulariser();
@@ -232,7 +239,8 @@ const Card kCard = {
 
 ProblemMethod logistic_method() {
   return method_of<Logistic>(
-      kCard, {.needs_dataset = true, .needs_two_classes = true, .unit_gradients = true});
+      kCard,
+      {.needs_dataset = true, .needs_two_classes = true, .unit_gradients = true, .predicts = true});
 }
 
 }  // namespace laconic::problem

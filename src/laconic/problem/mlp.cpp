@@ -111,6 +111,17 @@ class Mlp final : public ExampleProblem<T> {
     }
   }
 
+  [[nodiscard]] std::size_t score_count() const override { return classes_; }
+  void row_scores(const RowSet& rows, std::span<const T> x, std::span<double> out,
+                  ProblemScratch<T>& scratch) const override {
+    const Buffers all = take(std::min(kBlock, rows.size()), scratch);
+    for (std::size_t k = 0; k < rows.size(); k += kBlock) {
+      const Buffers block = all.first(std::min(kBlock, rows.size() - k), *this);
+      forward(rows, k, x, block);
+      std::copy(block.logits.begin(), block.logits.end(), out.subspan(k * classes_).begin());
+    }
+  }
+
   [[nodiscard]] Counts counts(const RowSet& rows, std::span<const T> x,
                               ProblemScratch<T>& scratch) const override {
     Counts counts;
@@ -272,7 +283,7 @@ const Card kCard = {
 }  // namespace
 
 ProblemMethod mlp_method() {
-  return method_of<Mlp>(kCard, {.needs_dataset = true, .unit_gradients = true});
+  return method_of<Mlp>(kCard, {.needs_dataset = true, .unit_gradients = true, .predicts = true});
 }
 
 }  // namespace laconic::problem

@@ -149,6 +149,19 @@ class Problem {
                                             ProblemScratch<T>& scratch) const = 0;
   [[nodiscard]] virtual Counts test_counts(std::uint32_t worker, std::span<const T> x,
                                            ProblemScratch<T>& scratch) const = 0;
+  // How many numbers `scores` gives per example; 0: the problem makes no predictions. One number
+  // predicts class 1 if it is above 0 and else class 0, several predict the class of the largest,
+  // of equal ones the first: what the counts go by.
+  [[nodiscard]] virtual std::size_t score_count() const { return 0; }
+  // The scores of all examples of a worker, one after the other. Precondition: out.size() ==
+  // units(worker) * score_count().
+  virtual void scores(std::uint32_t worker, std::span<const T> x, std::span<double> out,
+                      ProblemScratch<T>& scratch) const {
+    static_cast<void>(worker);
+    static_cast<void>(x);
+    static_cast<void>(scratch);
+    LACONIC_EXPECTS(out.empty());
+  }
   // Computed at the first call (may take power iterations), then kept. Thread-safe.
   [[nodiscard]] virtual const Constants& constants() const = 0;
   // f*, where it is known or can be computed: at the first call, then kept. Thread-safe. It is not
@@ -180,6 +193,7 @@ struct ProblemTraits {
   bool needs_two_classes = false;  // binary labels, or class labels with two classes
   bool synthetic_noise = false;    // noisy_gradient differs from full_gradient
   bool unit_gradients = false;     // unit_gradients may be called
+  bool predicts = false;           // score_count is not 0
 };
 // Precondition: name is that of a registered problem.
 [[nodiscard]] ProblemTraits problem_traits(std::string_view name);

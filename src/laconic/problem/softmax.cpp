@@ -92,6 +92,18 @@ class Softmax final : public ExampleProblem<T> {
     return counts;
   }
 
+  [[nodiscard]] std::size_t score_count() const override { return classes_; }
+  void row_scores(const RowSet& rows, std::span<const T> x, std::span<double> out,
+                  ProblemScratch<T>& scratch) const override {
+    const Buffers buffers = take(is_dense(rows.part()), scratch);
+    for (std::size_t k = 0; k < rows.size(); k += kBlock) {
+      const std::size_t count = std::min(kBlock, rows.size() - k);
+      const std::span<T> logits = buffers.logits.first(count * classes_);
+      fill_logits(rows, k, x, buffers, logits);
+      std::copy(logits.begin(), logits.end(), out.subspan(k * classes_).begin());
+    }
+  }
+
   [[nodiscard]] Constants compute_constants() const override {
     const Features features{.examples = &this->examples(Part::kTrain), .with_constant = bias_};
     const double l2 = this->regulariser().l2;
@@ -242,7 +254,8 @@ const Card kCard = {
 }  // namespace
 
 ProblemMethod softmax_method() {
-  return method_of<Softmax>(kCard, {.needs_dataset = true, .unit_gradients = true});
+  return method_of<Softmax>(kCard,
+                            {.needs_dataset = true, .unit_gradients = true, .predicts = true});
 }
 
 }  // namespace laconic::problem

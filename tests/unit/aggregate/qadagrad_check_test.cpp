@@ -3,11 +3,14 @@
 // of the quantized aggregator.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <mutex>
 
 #include "laconic/compress/shared_scale.hpp"
 #include "laconic/rng/stream.hpp"
+#include "tests/oracle/qadagrad_oracle.hpp"
 #include "tests/support/aggregate_loop.hpp"
 
 namespace laconic {
@@ -44,11 +47,22 @@ struct Game {
   }
 };
 
-// The model after `rounds` rounds, the same on all ranks, or a failure.
+// What replicas have to agree about: the model, and what their optimizers remember (S2 and u).
 template <Real T>
-std::vector<T> play(const Game& game, const std::string& aggregator, const std::string& optimizer,
-                    std::uint32_t ranks, std::uint32_t rounds) {
-  std::vector<std::vector<T>> finals(ranks);
+struct State {
+  std::vector<T> x = {};
+  std::vector<std::vector<double>> sums = {};
+  bool operator==(const State&) const = default;
+};
+
+// The state after `rounds` rounds, the same on all ranks, or a failure. With down=model the sums
+// are the numbers of all servers, sorted, because the ranks bring them in any order.
+template <Real T>
+State<T> play_all(const Game& game, const std::string& aggregator, const std::string& optimizer,
+                  std::uint32_t ranks, std::uint32_t rounds) {
+  std::vector<State<T>> finals(ranks);
+  std::vector<std::vector<double>> served;  // by sum
+  std::mutex mutex;                         // guards served
   const std::size_t dim = game.layout.size();
   run_on_threads(ranks, [&](Communicator& comm) {
     const WorkerBlock mine = workers_of_rank(game.workers, comm.rank(), comm.size());
@@ -58,7 +72,13 @@ std::vector<T> play(const Game& game, const std::string& aggregator, const std::
     const auto replica = factory<T>(optimizer)(game.layout);
     std::vector<T> x(dim, T{0});
     std::vector<T> direction(dim);
-    if (method->sends_model()) method->start(x, factory<T>(optimizer));
+    std::vector<const Optimizer<T>*> servers;
+    const auto make_server = [&](const Layout& layout) {
+      auto server = factory<T>(optimizer)(layout);
+      servers.push_back(server.get());
+      return server;
+    };
+    if (method->sends_model()) method->start(x, make_server);
     std::vector<std::vector<T>> gradients(mine.size(), std::vector<T>(dim));
     for (std::uint32_t round = 0; round < rounds; ++round) {
       std::vector<WorkerGradient<T>> views;
@@ -75,10 +95,28 @@ std::vector<T> play(const Game& game, const std::string& aggregator, const std::
         replica->step(x, direction, 0.2);
       }
     }
-    finals[comm.rank()] = x;
+    finals[comm.rank()].x = x;
+    if (!method->sends_model()) {
+      for (const auto sum : replica->sums())
+        finals[comm.rank()].sums.emplace_back(sum.begin(), sum.end());
+    }
+    const std::lock_guard lock(mutex);
+    for (const Optimizer<T>* server : servers) {
+      const auto sums = server->sums();
+      served.resize(sums.size());
+      for (std::size_t s = 0; s < sums.size(); ++s)
+        served[s].insert(served[s].end(), sums[s].begin(), sums[s].end());
+    }
   });
-  for (const auto& x : finals) EXPECT_EQ(x, finals[0]) << aggregator;
+  for (const State<T>& state : finals) EXPECT_EQ(state, finals[0]) << aggregator;
+  for (auto& sum : served) std::sort(sum.begin(), sum.end());
+  if (!served.empty()) finals[0].sums = served;
   return finals[0];
+}
+template <Real T>
+std::vector<T> play(const Game& game, const std::string& aggregator, const std::string& optimizer,
+                    std::uint32_t ranks, std::uint32_t rounds) {
+  return play_all<T>(game, aggregator, optimizer, ranks, rounds).x;
 }
 
 const char* const kDown[] = {"quantized:thr-unb", "quantized:down=lossless:thr-unb",
@@ -290,17 +328,22 @@ void expect_replicas() {
   const Game game;
   for (const char* optimizer : {"adagrad-cmd:l1=0.05", "adagrad-rda:l1=0.05"}) {
     for (const char* down : kDown) {
-      const auto one = play<T>(game, down, optimizer, 1, 1000);
-      EXPECT_EQ(play<T>(game, down, optimizer, 2, 1000), one) << down;
-      EXPECT_EQ(play<T>(game, down, optimizer, 4, 1000), one) << down;
+      const State<T> one = play_all<T>(game, down, optimizer, 1, 1000);
+      EXPECT_EQ(play_all<T>(game, down, optimizer, 2, 1000), one) << down;
+      EXPECT_EQ(play_all<T>(game, down, optimizer, 4, 1000), one) << down;
       std::size_t zeros = 0;
-      for (const T value : one) zeros += value == 0 ? 1U : 0U;
-      EXPECT_GT(zeros, one.size() / 3) << "the model is sparse";
-      EXPECT_LT(zeros, one.size());
+      for (const T value : one.x) zeros += value == 0 ? 1U : 0U;
+      EXPECT_GT(zeros, one.x.size() / 3) << "the model is sparse";
+      EXPECT_LT(zeros, one.x.size());
+      const bool dual = std::string(optimizer).starts_with("adagrad-rda");
+      ASSERT_EQ(one.sums.size(), dual ? 2U : 1U);
+      EXPECT_EQ(one.sums[0].size(), one.x.size());
+      EXPECT_GT(*std::max_element(one.sums[0].begin(), one.sums[0].end()), 0);
     }
-    EXPECT_EQ(play<T>(game, "quantized:thr-unb", optimizer, 2, 1000),
-              play<T>(game, "quantized:down=lossless:thr-unb", optimizer, 2, 1000))
-        << "the server's optimizer and everybody's give the same model";
+    const State<T> server = play_all<T>(game, "quantized:thr-unb", optimizer, 2, 1000);
+    State<T> everybody = play_all<T>(game, "quantized:down=lossless:thr-unb", optimizer, 2, 1000);
+    for (auto& sum : everybody.sums) std::sort(sum.begin(), sum.end());
+    EXPECT_EQ(server, everybody) << "the server's optimizer and everybody's give the same model";
     EXPECT_EQ(play<T>(game, "quantized:shards=3:thr-unb", optimizer, 2, 300),
               play<T>(game, "quantized:shards=1:thr-unb", optimizer, 2, 300));
   }
@@ -381,6 +424,234 @@ TEST(Quantized, SumsAreTheMeanOfSharedLevels) {
   EXPECT_EQ(result.downlink.payload_bits, 5U * 4 * (32 + 64 * 5));
 }
 
+// The mean of what arrives of the workers' gradients at x, and the mean of the gradients.
+struct Means {
+  std::vector<double> quantized = {};
+  std::vector<double> raw = {};
+};
+Means means_at(const Game& game, const Compressor<double>& compressor, std::uint32_t round,
+               std::span<const double> x) {
+  Means out{std::vector<double>(x.size(), 0.0), std::vector<double>(x.size(), 0.0)};
+  for (std::uint32_t w = 0; w < game.workers; ++w) {
+    std::vector<double> g(x.size());
+    std::vector<double> arrived(x.size(), 0.0);
+    game.gradient<double>(w, round, x, g);
+    std::uint32_t index = 0;
+    for (const Tensor& tensor : game.layout.tensors()) {
+      const CompressContext context = {
+          .seed = 8, .worker = w, .workers = game.workers, .round = round, .tensor = index++};
+      wire::Message message;
+      compressor.encode(view_of<double>(tensor, g), context, message);
+      wire::WireReader reader(message.bytes);
+      EXPECT_TRUE(compressor.decode_add(reader, context, 1.0, span_of<double>(tensor, arrived)));
+    }
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      out.quantized[i] += arrived[i] / game.workers;
+      out.raw[i] += g[i] / game.workers;
+    }
+  }
+  return out;
+}
+
+std::vector<double> raw_matrix_oracle(const Game& game, const std::string& quantizer, bool dual,
+                                      std::uint32_t rounds) {
+  const auto compressor = compressors<double>().make(
+      test::aggregate_catalog().canonical(parse_spec(quantizer).value_or_throw(), "compressor"),
+      {});
+  std::vector<oracle::AdagradCoordinate> truth;
+  for (const Tensor& tensor : game.layout.tensors()) {
+    const double lambda = tensor.role == Role::kBias ? 0 : 0.05;
+    truth.insert(truth.end(), tensor.shape.size(), {.delta = 0.05, .lambda = lambda});
+  }
+  std::vector<double> x(truth.size(), 0.0);
+  for (std::uint32_t round = 0; round < rounds; ++round) {
+    const Means means = means_at(game, *compressor, round, x);
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      if (dual) {
+        truth[i].rda(means.quantized[i], 0.2, means.raw[i]);
+      } else {
+        truth[i].cmd(means.quantized[i], 0.2, means.raw[i]);
+      }
+      x[i] = truth[i].x;
+    }
+  }
+  return x;
+}
+
+TEST(Quantized, AMatrixOfTheRawGradientsIsThatOfTheOracle) {
+  const Game game;
+  for (const std::string quantizer : {"vaninf", "thr-hard", "thr-unb:rule=fixed,tau=0.7"}) {
+    for (const bool dual : {false, true}) {
+      const std::string optimizer =
+          std::string(dual ? "adagrad-rda" : "adagrad-cmd") + ":delta=0.05,l1=0.05";
+      const std::string spec = "quantized:matrix=raw:" + quantizer;
+      const auto one = play<double>(game, spec, optimizer, 1, 60);
+      EXPECT_EQ(play<double>(game, spec, optimizer, 3, 60), one);
+      EXPECT_EQ(play<double>(game, "quantized:matrix=raw,shards=3:" + quantizer, optimizer, 2, 60),
+                one);
+      EXPECT_NE(play<double>(game, "quantized:" + quantizer, optimizer, 1, 60), one);
+      const auto truth = raw_matrix_oracle(game, quantizer, dual, 60);
+      double largest = 0;
+      for (std::size_t i = 0; i < one.size(); ++i)
+        largest = std::max(largest, std::fabs(one[i] - truth[i]));
+      EXPECT_LE(largest, 1e-9) << spec << " " << optimizer;
+    }
+  }
+}
+
+TEST(Quantized, TheRawGradientsAreCounted) {
+  test::LoopSetup<float> setup;
+  setup.layout = test::flat_layout(100);
+  setup.workers = 3;
+  setup.rounds = 4;
+  setup.gradient = [](std::uint32_t w, std::uint32_t round, auto, std::span<float> g) {
+    rng::fill_normal(rng::Stream(2, {rng::Purpose::kTest, w, round, 0}), {}, g);
+  };
+  // The optimizer of this loop has no matrix.
+  EXPECT_THROW(run_loop<float>("quantized:matrix=raw:thr-hard", setup), std::logic_error);
+  const Game game;
+  Meter without;
+  for (const bool raw : {false, true}) {
+    const auto comm = make_self_communicator();
+    const auto method = aggregators<double>().make(
+        test::canonical_aggregator(raw ? "quantized:matrix=raw:thr-hard" : "quantized:thr-hard"),
+        {.layout = &game.layout, .workers = 1, .mine = {0, 1}, .seed = 4});
+    std::vector<double> x(game.layout.size(), 0.0);
+    std::vector<double> g(x.size());
+    method->start(x, factory<double>("adagrad-cmd"));
+    game.gradient<double>(0, 0, x, g);
+    const WorkerGradient<double> mine = {.worker = 0, .values = g};
+    const Meter up = method
+                         ->aggregate({.step_size = 0.1, .previous_step_size = 0.1},
+                                     std::span(&mine, 1), x, *comm)
+                         .uplink;
+    if (!raw) without = up;
+    EXPECT_EQ(up.payload_bits, without.payload_bits + (raw ? 64 * g.size() : 0));
+    EXPECT_EQ(up.wire_bits, without.wire_bits + (raw ? 64 * g.size() : 0));
+  }
+}
+
+// The mean over the last rounds of the function that the game's gradients are of, with its l1 term.
+double objective_of(const std::string& aggregator) {
+  const Game game;
+  double sum = 0;
+  for (const std::uint32_t rounds : {260U, 270U, 280U, 290U, 300U}) {
+    const auto x = play<double>(game, aggregator, "adagrad-cmd:delta=1e-4,l1=0.05", 2, rounds);
+    for (const Tensor& tensor : game.layout.tensors()) {
+      for (std::size_t i = tensor.offset; i < tensor.offset + tensor.shape.size(); ++i) {
+        if (tensor.role != Role::kBias) sum += 0.05 * std::fabs(x[i]);
+        for (std::uint32_t w = 0; w < game.workers && i % 3 != 2; ++w) {
+          const double pull = static_cast<double>((i * 7 + w * 3) % 11) / 5 - 1;
+          sum += 0.5 * (x[i] - pull) * (x[i] - pull) / game.workers;
+        }
+      }
+    }
+  }
+  return sum / 5;
+}
+TEST(QadagradE4, MirrorDescentIsWorseWithTheMatrixOfTheRawGradients) {
+  for (const std::string quantizer : {"vaninf", "van2"}) {
+    const double with_quantized = objective_of("quantized:" + quantizer);
+    const double with_raw = objective_of("quantized:matrix=raw:" + quantizer);
+    EXPECT_GT(with_raw, 1.02 * with_quantized) << quantizer;
+  }
+}
+
+// Pure noise g ~ 0.3 N(0, 1) in 4000 coordinates under dual averaging: a coordinate is not 0 after
+// t rounds if |u| > t lambda, where u has variance t v.
+double awake_after(const std::string& quantizer, std::uint32_t rounds) {
+  constexpr std::uint32_t kDim = 4000;
+  const Layout layout = test::flat_layout(kDim);
+  const auto comm = make_self_communicator();
+  const auto method =
+      aggregators<double>().make(test::canonical_aggregator("quantized:" + quantizer),
+                                 {.layout = &layout, .workers = 1, .mine = {0, 1}, .seed = 9});
+  std::vector<double> x(kDim, 0.0);
+  std::vector<double> g(kDim);
+  method->start(x, factory<double>("adagrad-rda:delta=0.05,l1=0.05"));
+  for (std::uint32_t t = 0; t < rounds; ++t) {
+    rng::fill_normal(rng::Stream(26, {rng::Purpose::kTest, 0, t, 0}), {.deviation = 0.3},
+                     std::span<double>(g));
+    const WorkerGradient<double> mine = {.worker = 0, .values = g};
+    method->aggregate({.index = t, .step_size = 0.1, .previous_step_size = 0.1},
+                      std::span(&mine, 1), x, *comm);
+  }
+  const auto zeros = std::count(x.begin(), x.end(), 0.0);
+  return 1 - static_cast<double>(zeros) / kDim;
+}
+void expect_awake(const std::string& quantizer, double variance, double lattice) {
+  for (const std::uint32_t t : {100U, 300U, 1000U}) {
+    // Sums of a quantizer of one level lie on multiples of its scale: half of one is the border.
+    const double reach = 0.05 * t;
+    const double border = lattice == 0 ? reach : (std::floor(reach / lattice) + 0.5) * lattice;
+    const double p = std::erfc(border / std::sqrt(2 * t * variance));
+    EXPECT_NEAR(awake_after(quantizer, t), p, 5 * std::sqrt(p * (1 - p) / 4000) + 1e-3)
+        << quantizer << " after " << t;
+  }
+}
+TEST(QadagradE6, NoiseWakesCoordinatesOfDualAveragingAsTheNormalLawSays) {
+  expect_awake("identity", 0.09, 0);
+  // Scale 3: E q^2 = 3 E|g|, E|g| = 0.3 sqrt(2/pi).
+  expect_awake("thr-clip:rule=fixed,tau=3", 3 * 0.3 * std::sqrt(2 / 3.14159265358979), 3);
+}
+
+// What compression did to the gradients of a worker, from its definition.
+TEST(Quantized, MeasuresTheNoiseOfWhatWorkersSend) {
+  const Game game;
+  for (const std::string quantizer : {"vaninf", "thr-clip", "identity"}) {
+    for (const std::uint32_t ranks : {1U, 2U, 5U}) {
+      std::vector<Distortion> by_worker(game.workers);
+      run_on_threads(ranks, [&](Communicator& comm) {
+        const WorkerBlock mine = workers_of_rank(game.workers, comm.rank(), comm.size());
+        const auto method = aggregators<double>().make(
+            test::canonical_aggregator("quantized:down=lossless:" + quantizer),
+            {.layout = &game.layout, .workers = game.workers, .mine = mine, .seed = 8});
+        const std::vector<double> x(game.layout.size(), 0.5);
+        std::vector<double> direction(x.size());
+        std::vector<std::vector<double>> gradients(mine.size(), std::vector<double>(x.size()));
+        std::vector<WorkerGradient<double>> views;
+        for (std::uint32_t w = 0; w < mine.size(); ++w) {
+          game.gradient<double>(mine.begin + w, 3, x, gradients[w]);
+          views.push_back({.worker = mine.begin + w, .values = gradients[w]});
+        }
+        EXPECT_TRUE(method->aggregate({.index = 2}, views, direction, comm).distortion.empty());
+        const RoundReport& report =
+            method->aggregate({.index = 3, .measured = true}, views, direction, comm);
+        ASSERT_EQ(report.distortion.size(), mine.size());
+        for (std::uint32_t w = 0; w < mine.size(); ++w)
+          by_worker[mine.begin + w] = report.distortion[w];
+      });
+      const auto compressor = compressors<double>().make(
+          test::aggregate_catalog().canonical({.name = quantizer}, "compressor"), {});
+      for (std::uint32_t w = 0; w < game.workers; ++w) {
+        std::vector<double> g(game.layout.size());
+        game.gradient<double>(w, 3, std::span<const double>(std::vector<double>(g.size(), 0.5)),
+                              std::span<double>(g));
+        double signal = 0;
+        double noise = 0;
+        std::uint32_t index = 0;
+        for (const Tensor& tensor : game.layout.tensors()) {
+          const CompressContext context = {
+              .seed = 8, .worker = w, .workers = game.workers, .round = 3, .tensor = index++};
+          wire::Message message;
+          compressor->encode(view_of<double>(tensor, g), context, message);
+          wire::WireReader reader(message.bytes);
+          std::vector<double> q(tensor.shape.size(), 0.0);
+          ASSERT_TRUE(compressor->decode_add(reader, context, 1.0, {q, tensor.shape}));
+          for (std::size_t i = 0; i < q.size(); ++i) {
+            const double x = g[tensor.offset + i];
+            signal += x * x;
+            noise += (q[i] - x) * (q[i] - x);
+          }
+        }
+        EXPECT_NEAR(by_worker[w].signal, signal, 1e-12 * signal);
+        EXPECT_NEAR(by_worker[w].noise, noise, 1e-12 * signal);
+        EXPECT_EQ(by_worker[w].noise == 0, quantizer == "identity");
+      }
+    }
+  }
+}
+
 std::vector<std::string> problems_of(const std::string& spec) {
   return aggregator_problems(test::canonical_aggregator(spec), 4);
 }
@@ -400,6 +671,11 @@ TEST(Quantized, SaysWhatDoesNotGoTogether) {
                 test::canonical_aggregator("quantized:down=sum:vaninf:levels=32767"), 65536),
             std::vector<std::string>{"quantized: sums of 32767 levels of 65536 workers do not fit; "
                                      "use at most 8192 levels"});
+  EXPECT_EQ(problems_of("quantized:down=lossless,matrix=raw:van2"),
+            std::vector<std::string>{
+                "quantized: matrix=raw is for the server's optimizer, and with down=lossless "
+                "everybody has one that never sees the gradients; use down=model"});
+  EXPECT_TRUE(problems_of("quantized:matrix=raw:van2").empty());
   for (const char* down : kDown) EXPECT_TRUE(problems_of(down).empty()) << down;
 }
 

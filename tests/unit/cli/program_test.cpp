@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -158,6 +159,77 @@ TEST_F(Program, ShowsTheRankingOnlyWhenQuiet) {
   EXPECT_EQ(run.code, 0);
   EXPECT_EQ(run.out.find("round"), std::string::npos);
   EXPECT_EQ(run.out.find("   method"), 0U) << run.out;
+}
+
+TEST_F(Program, SavesModelsAndPredictsWithThem) {
+  write("job.toml", kJob);
+  const Finished run = call({"run", path("job.toml"), "--out", path("out"), "--save-model"});
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_NE(run.out.find("models: " + path("out/models")), std::string::npos) << run.out;
+  const Json summary = Json::parse(read_file(path("out/summary.json")));
+  const std::string data = "synthetic-sparse:rows=200,test_rows=50,features=30,nonzeros=5";
+  std::size_t method = 0;
+  for (const char* name : {"1-dense_SGD.model", "2-vote.model"}) {
+    const std::string model = path(std::string("out/models/") + name);
+    const Finished says = call({"predict", model, data, "--scores", path("scores.txt")});
+    EXPECT_EQ(says.code, 0) << says.err;
+    const double accuracy = summary["methods"][method++]["final"]["test_accuracy"];
+    const long correct = std::lround(50 * accuracy);
+    EXPECT_NE(says.out.find("(" + std::to_string(correct) + " of 50)"), std::string::npos)
+        << says.out;
+    const std::string scores = read_file(path("scores.txt"));
+    EXPECT_EQ(std::count(scores.begin(), scores.end(), '\n'), 50);
+    for (std::size_t at = 0; at < scores.size(); at = scores.find('\n', at) + 1) {
+      const bool positive = scores.substr(at, 2) == "1 ";
+      const double score = std::stod(scores.substr(scores.find(' ', at)));
+      EXPECT_EQ(score > 0, positive);
+    }
+  }
+  // A file with fewer features, and with only one of the labels.
+  write("rows.txt", "1 3:1\n1 1:1 2:1\n");
+  const Finished file = call({"predict", path("out/models/1-dense_SGD.model"), path("rows.txt")});
+  EXPECT_EQ(file.code, 0) << file.err;
+  EXPECT_NE(file.out.find("3 features"), std::string::npos) << file.out;
+  EXPECT_NE(file.out.find(" of 2)"), std::string::npos) << file.out;
+}
+
+TEST_F(Program, RefusesToPredictWithWhatDoesNotFit) {
+  write("job.toml", kJob);
+  ASSERT_EQ(call({"run", path("job.toml"), "--out", path("out"), "--save-model", "--quiet"}).code,
+            0);
+  const std::string model = path("out/models/2-vote.model");
+  const auto error = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "predict");
+    const Finished said = call(std::move(arguments));
+    EXPECT_EQ(said.code, 2);
+    EXPECT_EQ(said.out, "");
+    return said.err;
+  };
+  EXPECT_NE(error({path("none.model"), "a9a"}).find("none.model' cannot be read: "),
+            std::string::npos);
+  EXPECT_EQ(error({path("job.toml"), "a9a"}),
+            "laconic: " + path("job.toml") +
+                ": line 1: 'name = \"job\"' is not how a saved model begins; is this another "
+                "file?\n");
+  EXPECT_EQ(error({model, "synthetic-images:rows=20,test_rows=0"}),
+            "laconic: 'synthetic-images:rows=20,test_rows=0' has the labels 0 1 2 3 4 5 6 7 8 9, "
+            "the model has -1 1; take data like those that it was trained on\n");
+  EXPECT_EQ(error({model, "synthetic-sparse:test_rows=0", "--part", "test"}),
+            "laconic: 'synthetic-sparse:test_rows=0' has no test part; use --part train\n");
+  write("rows.txt", "7 3:1\n");
+  EXPECT_NE(error({model, path("rows.txt")}).find("rows.txt: line 1: "), std::string::npos);
+}
+
+TEST_F(Program, SavesModelsOfProblemsThatPredictOnly) {
+  write("job.toml",
+        "name = 'q'\nworkers = 1\nrounds = 1\nstep = 0.1\nproblem = 'quadratic'\n"
+        "[[method]]\naggregator = 'dense'\n");
+  const Finished run = call({"run", path("job.toml"), "--out", path("out"), "--save-model"});
+  EXPECT_EQ(run.code, 2);
+  EXPECT_EQ(run.err,
+            "laconic: --save-model: problem 'quadratic' makes no predictions; leave it out, or use "
+            "logistic, softmax or mlp\n");
+  EXPECT_FALSE(std::filesystem::exists(path("out")));
 }
 
 TEST_F(Program, TakesSettingsFromTheCommandLine) {

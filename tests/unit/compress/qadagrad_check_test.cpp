@@ -420,13 +420,17 @@ TEST(Thresholds, ParametersThatDoNothingAreNamed) {
 }
 
 TEST(SignalToNoise, IsMinusTenTimesTheLogarithmOfTheRelativeError) {
-  const std::vector<double> x = {3, 4};
-  EXPECT_NEAR(snr_db<double>(x, std::vector<double>{3, 3.5}), 20.0, 1e-12);
-  EXPECT_EQ(snr_db<double>(x, x), std::numeric_limits<double>::infinity());
-  EXPECT_NEAR(snr_db<double>(x, std::vector<double>{0, 0}), 0.0, 1e-15);
-  EXPECT_EQ(snr_db<double>(std::vector<double>{0, 0}, std::vector<double>{0, 0}),
-            std::numeric_limits<double>::infinity());
-  EXPECT_EQ(snr_db<double>(std::vector<double>{0, 0}, x), -std::numeric_limits<double>::infinity());
+  using Numbers = std::vector<double>;
+  const auto snr = [](const Numbers& x, const Numbers& q) {
+    return snr_db(distortion<double>(x, q));
+  };
+  const Numbers x = {3, 4};
+  EXPECT_EQ(distortion<double>(x, Numbers{3, 3.5}), (Distortion{.signal = 25, .noise = 0.25}));
+  EXPECT_NEAR(snr(x, {3, 3.5}), 20.0, 1e-12);
+  EXPECT_EQ(snr(x, x), std::numeric_limits<double>::infinity());
+  EXPECT_NEAR(snr(x, {0, 0}), 0.0, 1e-15);
+  EXPECT_EQ(snr({0, 0}, {0, 0}), std::numeric_limits<double>::infinity());
+  EXPECT_EQ(snr({0, 0}, x), -std::numeric_limits<double>::infinity());
 }
 
 }  // namespace

@@ -387,5 +387,63 @@ TEST(SyntheticPrototypes, RefusesOptionsOutOfRange) {
             "synthetic-prototypes: features=1 is not in [2, 2048]");
 }
 
+TEST(SyntheticPresence, GivesTheSameBitsOnEveryMachine) {
+  EXPECT_EQ(
+      fingerprint(synthetic_presence({.rows = 60, .test_rows = 10, .features = 90, .seed = 1})),
+      "ffcc2d6cc6a168bf");
+}
+
+TEST(SyntheticPresence, FeaturesAreAsFrequentAsStated) {
+  constexpr std::uint32_t kRows = 6000;
+  const Dataset data =
+      synthetic_presence({.rows = kRows, .test_rows = 0, .features = 300, .seed = 2});
+  const auto& rows = std::get<SparseRows>(data.train.rows);
+  std::vector<double> count(300, 0.0);
+  for (const std::uint32_t column : rows.columns) ++count[column];
+  for (std::uint32_t i = 0; i < 300; ++i) {
+    const double p = std::min(0.5, 6.0 / (i + 5.0));
+    EXPECT_NEAR(count[i] / kRows, p, 5 * std::sqrt(p * (1 - p) / kRows)) << i;
+  }
+  for (std::size_t r = 0; r < rows.rows(); ++r) {
+    const auto values = rows.row(r).values;
+    for (const double value : values)
+      EXPECT_DOUBLE_EQ(value * value * static_cast<double>(values.size()), 1.0);
+  }
+}
+
+TEST(SyntheticPresence, LabelsFollowSparseTrueWeights) {
+  // With a sharp sigmoid a row's label is the sign of its margin, so that rows which have one
+  // weighty feature more often have its sign; without one labels are coins.
+  const auto balance = [](double sharpness) {
+    const Dataset data = synthetic_presence({.rows = 4000,
+                                             .test_rows = 0,
+                                             .features = 50,
+                                             .draws = 5,
+                                             .sharpness = sharpness,
+                                             .seed = 3});
+    const auto& rows = std::get<SparseRows>(data.train.rows);
+    double largest = 0;
+    for (std::uint32_t feature = 0; feature < 50; ++feature) {
+      double with = 0;
+      double sum = 0;
+      for (std::size_t r = 0; r < rows.rows(); ++r) {
+        const auto columns = rows.row(r).columns;
+        if (!std::binary_search(columns.begin(), columns.end(), feature)) continue;
+        ++with;
+        sum += data.train.signs[r];
+      }
+      if (with > 500) largest = std::max(largest, std::fabs(sum / with));
+    }
+    return largest;
+  };
+  EXPECT_GT(balance(100), 0.5);
+  EXPECT_LT(balance(0), 5 / std::sqrt(500.0));
+}
+
+TEST(SyntheticPresence, RefusesOptionsOutOfRange) {
+  EXPECT_EQ(error_of<ConfigError>([] { (void)synthetic_presence({.sharpness = -1}); }),
+            "synthetic-presence: sharpness=-1 is not in [0, 1000000]");
+}
+
 }  // namespace
 }  // namespace laconic::data

@@ -34,13 +34,14 @@ Dataset load_text(std::string_view text, const DataSetup& setup = {}) {
 
 TEST(Load, KnowsEveryKindOfData) {
   const Catalog catalog = data_catalog();
-  for (const char* name : {"synthetic-sparse", "synthetic-images", "synthetic-low-rank",
-                           "synthetic-prototypes", "libsvm", "idx", "a9a", "mnist"}) {
+  for (const char* name :
+       {"synthetic-sparse", "synthetic-images", "synthetic-low-rank", "synthetic-prototypes",
+        "synthetic-presence", "one-vs-rest", "libsvm", "idx", "a9a", "mnist"}) {
     const Card* card = catalog.find("data", name);
     ASSERT_NE(card, nullptr) << name;
     EXPECT_FALSE(card->summary.empty()) << name;
   }
-  EXPECT_EQ(data_cards().size(), 7 + known_datasets().size());
+  EXPECT_EQ(data_cards().size(), 8 + known_datasets().size());
 }
 
 TEST(Load, GeneratesSparseRows) {
@@ -112,6 +113,26 @@ TEST(Load, DoesNotPutOneOfTwoLabelsAgainstTheRest) {
 const std::string kImages("\0\0\x8\3\0\0\0\1\0\0\0\1\0\0\0\2\0\xff", 18);
 const std::string kTallImages("\0\0\x8\3\0\0\0\1\0\0\0\2\0\0\0\1\0\xff", 18);
 const std::string kLabels("\0\0\x8\1\0\0\0\1\3", 9);
+
+TEST(Load, OneLabelBecomesPlusOneAndAllOthersMinusOne) {
+  const TemporaryFolder folder;
+  const std::string train = folder.write("train", "3 1:1\n5 2:1\n9 1:2\n5 1:3\n").string();
+  const std::string test = folder.write("test", "9 1:1\n5 2:1\n").string();
+  const std::string all = "libsvm:path=" + train + ",test=" + test + ",labels=classes";
+  const Dataset classes = load_text(all);
+  EXPECT_EQ(label_values(classes), (std::vector<double>{3, 5, 9}));
+  const Dataset data = load_text("one-vs-rest:label=5:" + all);
+  EXPECT_EQ(data.label_kind, LabelKind::kBinary);
+  EXPECT_EQ(data.class_count, 2U);
+  EXPECT_EQ(label_values(data), (std::vector<double>{-1, 1}));
+  EXPECT_EQ(data.train.signs, (std::vector<double>{-1, 1, -1, 1}));
+  EXPECT_EQ(data.test.signs, (std::vector<double>{-1, 1}));
+  EXPECT_EQ(data.train.nonzeros(), classes.train.nonzeros());
+  EXPECT_EQ(error_of<ConfigError>([&] { load_text("one-vs-rest:label=4:" + all); }),
+            "one-vs-rest: label=4 is none of the 3 labels of " + classes.name +
+                ", which run from 3 to 9");
+  EXPECT_EQ(label_values(load_text("synthetic-images:rows=20,test_rows=0")).size(), 10U);
+}
 
 TEST(Load, ReadsIdx) {
   const TemporaryFolder folder;

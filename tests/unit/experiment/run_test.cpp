@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cmath>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -64,7 +65,7 @@ batch = "full"
 estimator = "page:p=0.2,batch=6"
 [[method]]
 name = "model"
-aggregator = "quantized:thr-clip"
+aggregator = "quantized:matrix=raw:thr-clip"
 optimizer = "adagrad-rda:l1=1e-3"
 [[method]]
 name = "sum"
@@ -195,6 +196,49 @@ optimizer = "adagrad-rda:delta=1e-3,l1=0.02"
   EXPECT_EQ(*server.final.objective, *sparse.final.objective);
   EXPECT_EQ(*server.final.density, *sparse.final.density);
   EXPECT_EQ(server.uplink.frame_bytes, sparse.uplink.frame_bytes);
+}
+
+TEST(Run, RecordsTheSignalToNoiseRatioOfWhatIsCompressed) {
+  const Experiment experiment(plan_of(std::string(kLogistic) + R"(
+[[method]]
+name = "dense"
+aggregator = "dense"
+[[method]]
+name = "exact"
+aggregator = "quantized:identity"
+[[method]]
+name = "coarse"
+aggregator = "quantized:van2"
+[[method]]
+name = "fine"
+aggregator = "quantized:van2:levels=127"
+[[method]]
+name = "memory"
+aggregator = "ef:thr-hard"
+)"));
+  Keeper keeper(experiment.plan());
+  const Summary summary = run_with(experiment, 2, keeper);
+  EXPECT_FALSE(summary.methods[0].final.snr_db);
+  EXPECT_EQ(summary.methods[1].final.snr_db, std::numeric_limits<double>::infinity());
+  EXPECT_LT(*summary.methods[2].final.snr_db, 3);
+  EXPECT_GT(*summary.methods[3].final.snr_db, *summary.methods[2].final.snr_db + 20);
+  EXPECT_GT(*summary.methods[4].final.snr_db, 0) << "thr-hard contracts";
+  for (const Record& record : keeper.records)
+    EXPECT_EQ(record.metrics.snr_db.has_value(), record.method > 0 && record.round > 0);
+  EXPECT_NE(keeper.text.find("\"snr_db\":null"), std::string::npos) << "no noise at all";
+}
+
+TEST(Run, RefusesARawMatrixWithoutAdagrad) {
+  const ParsedConfig parsed = parse_config(
+      std::string(kLogistic) + "[[method]]\naggregator = 'quantized:matrix=raw:van2'\n", "test");
+  std::vector<std::string> errors;
+  for (const Diagnostic& d : validate(parsed.config)) {
+    if (d.severity == Severity::kError) errors.push_back(d.message);
+  }
+  EXPECT_EQ(errors, std::vector<std::string>{
+                        "method[1]: matrix=raw is about the matrix of AdaGrad, which optimizer "
+                        "'sgd:decay=decoupled,lambda=0,wd_lh=0' does not have; use adagrad-cmd or "
+                        "adagrad-rda, or leave out matrix"});
 }
 
 TEST(Run, MeasuresAgreementOfVotesOnly) {

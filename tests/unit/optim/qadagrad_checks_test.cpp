@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "laconic/optim/adagrad.hpp"
+#include "tests/oracle/qadagrad_oracle.hpp"
 #include "tests/unit/optim/support.hpp"
 
 namespace laconic {
@@ -13,6 +14,7 @@ namespace {
 using optim_test::layout_of;
 using optim_test::make;
 using optim_test::normals;
+using Scalar = oracle::AdagradCoordinate;
 
 template <class T>
 class QadagradSteps : public testing::Test {};
@@ -22,31 +24,6 @@ TYPED_TEST_SUITE(QadagradSteps, Types);
 rng::Reader reader_of(std::uint32_t test) {
   return rng::Reader(rng::Stream(6, {rng::Purpose::kTest, test, 0, 0}));
 }
-
-double soft(double z, double a) { return std::copysign(std::max(std::fabs(z) - a, 0.0), z); }
-
-// Lines 8 and 9 of 2.2 for one coordinate, as they stand there.
-struct Scalar {
-  double x0 = 0;
-  double delta = 0;
-  double lambda = 0;
-  double x = x0;
-  double s2 = 0;
-  double u = 0;
-  double t = 0;
-  void cmd(double q, double eta) {
-    s2 += q * q;
-    const double h = delta + std::sqrt(s2);
-    x = soft(x - eta / h * q, eta * lambda / h);
-  }
-  void rda(double q, double eta) {
-    s2 += q * q;
-    u += q;
-    t += 1;
-    const double h = delta + std::sqrt(s2);
-    x = soft(x0 - eta / h * u, eta * t * lambda / h);
-  }
-};
 
 template <Real T>
 void expect_adagrad(bool dual) {
@@ -89,6 +66,62 @@ TYPED_TEST(QadagradSteps, QadagradCheck01IdentityMirrorDescentIsAdagrad) {
 }
 TYPED_TEST(QadagradSteps, QadagradCheck01IdentityDualAveragingIsAdagrad) {
   expect_adagrad<TypeParam>(true);
+}
+
+// Directions and squares of different vectors, either of which is often 0.
+template <Real T>
+void expect_matrix_of_another_vector(bool dual) {
+  constexpr std::uint32_t kSize = 60;
+  const Layout layout = layout_of(kSize);
+  for (const char* l1 : {"0", "0.05"}) {
+    const std::string text =
+        std::string(dual ? "adagrad-rda" : "adagrad-cmd") + ":delta=0.01,l1=" + l1;
+    const auto optimizer = make<T>(text, layout);
+    std::vector<T> x = normals<T>(kSize, 6, 999);
+    std::vector<Scalar> truth;
+    for (const T value : x) {
+      const auto x0 = static_cast<double>(value);
+      truth.push_back({.x0 = x0, .delta = 0.01, .lambda = std::stod(l1), .x = x0});
+    }
+    double largest = 0;
+    for (std::uint32_t round = 0; round < 300; ++round) {
+      std::vector<T> q = normals<T>(kSize, 7, round);
+      std::vector<T> r = normals<T>(kSize, 8, round);
+      for (std::uint32_t i = 0; i < kSize; ++i) {
+        q[i] += static_cast<T>(0.5) * x[i];
+        if ((i + round) % 3 == 0) q[i] = 0;
+        if ((i + 2 * round) % 5 < 2) r[i] = 0;
+        const auto direction = static_cast<double>(q[i]);
+        const auto raw = static_cast<double>(r[i]);
+        dual ? truth[i].rda(direction, 0.3, raw) : truth[i].cmd(direction, 0.3, raw);
+      }
+      optimizer->step_with_matrix_of(r, x, q, 0.3);
+      for (std::uint32_t i = 0; i < kSize; ++i) {
+        const double scale = std::max(1.0, std::fabs(truth[i].x));
+        largest = std::max(largest, std::abs(static_cast<double>(x[i]) - truth[i].x) / scale);
+      }
+    }
+    EXPECT_LE(largest, sizeof(T) == 4 ? 1e-5 : 1e-12) << text;
+  }
+}
+TYPED_TEST(QadagradSteps, TheMatrixMayComeFromAnotherVector) {
+  expect_matrix_of_another_vector<TypeParam>(false);
+  expect_matrix_of_another_vector<TypeParam>(true);
+}
+TYPED_TEST(QadagradSteps, OnlyAdagradHasAMatrix) {
+  using T = TypeParam;
+  const Layout layout = layout_of(3);
+  std::vector<T> x(3);
+  for (const auto& method : optimizers<T>().methods()) {
+    const auto optimizer = make<T>(std::string(method.card->name), layout);
+    const std::vector<T> q(3, T{1});
+    const Spec spec = {.name = std::string(method.card->name)};
+    if (builds_matrix(spec)) {
+      EXPECT_NO_THROW(optimizer->step_with_matrix_of(q, x, q, 0.1));
+    } else {
+      EXPECT_THROW(optimizer->step_with_matrix_of(q, x, q, 0.1), std::logic_error);
+    }
+  }
 }
 
 // The least value of a convex function between two points.

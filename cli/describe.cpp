@@ -34,10 +34,11 @@ std::string range_text(const ParamCard& param) {
     case ParamType::kSpec:
       return fmt::format("a {} in brackets", param.spec_kind);
     case ParamType::kInteger:
+    case ParamType::kIntegers:
     case ParamType::kReal:
       break;
   }
-  std::string out = param.type == ParamType::kInteger ? "whole number" : "number";
+  std::string out = param.type == ParamType::kReal ? "number" : "whole number";
   const bool low = std::isfinite(param.min);
   const bool high = std::isfinite(param.max);
   if (low)
@@ -45,6 +46,7 @@ std::string range_text(const ParamCard& param) {
   if (high) {
     out += fmt::format("{} {}", param.max_open ? ", below" : ", at most", shortest(param.max));
   }
+  if (param.type == ParamType::kIntegers) out += ", or several joined by '/'";
   return out;
 }
 

@@ -164,6 +164,8 @@ struct AggregatorNeeds {
   bool plain_steps = false;        // it takes x_{t+1} - x_t = -gamma_t direction for granted
   bool worker_smoothness = false;  // AggregatorSetup::l_worker
   bool every_worker = true;        // 0 from a worker is not the same as nothing
+  bool frames = true;        // false: it sends sums, and no frames that a digital link could carry
+  bool every_frame = false;  // server and workers drift apart where one is lost or damaged
 };
 [[nodiscard]] AggregatorNeeds aggregator_needs(const Spec& canonical, std::uint32_t workers);
 void add_aggregator_cards(Catalog& catalog);

@@ -487,4 +487,6 @@ std::optional<StepTheory> quantized_theory(const Args&, const AggregatorSetup&) 
   return std::nullopt;
 }
 
+AggregatorNeeds quantized_needs(const Args&, std::uint32_t) { return {}; }
+
 }  // namespace laconic::aggregate

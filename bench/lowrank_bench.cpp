@@ -3,12 +3,14 @@
 // are compared with the reference before they are timed (shapes that the reference can do in a
 // moment; large ones share their code). Each iteration times the work and then the read, so that
 // both see the same noise; of_read is the median of (bytes that the algorithm must read per second)
-// / (bytes per second of the plain read). Steps work on the layers of a model one after the other,
-// as an aggregator does.
+// / (bytes per second of the plain read), blas_takes the median of (time of the same step with
+// OpenBLAS products) / (time), where OpenBLAS is installed. Steps work on the layers of a model one
+// after the other, as an aggregator does.
 #include <benchmark/benchmark.h>
 #include <time.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <functional>
 #include <span>
@@ -16,6 +18,7 @@
 #include <vector>
 
 #include "bench/bandwidth.hpp"
+#include "bench/blas.hpp"
 #include "laconic/kernels/kernels.hpp"
 #include "laconic/rng/stream.hpp"
 #include "laconic/tensor/workspace.hpp"
@@ -114,26 +117,78 @@ const char* name_of(std::int64_t which) {
   return which == 0 ? "4096x1024" : which == 1 ? "resnet18" : "gpt2-block";
 }
 
-void half_step(std::vector<Layer>& layers) {  // q = a^T orth(p)
+// Who makes the products of a step.
+struct Products {
+  void (*nn)(SkinnyShape, std::span<const float>, std::span<const float>, std::span<float>);
+  void (*tn)(SkinnyShape, std::span<const float>, std::span<const float>, std::span<float>);
+};
+constexpr Products kOwn = {&kernels::skinny_nn<float>, &kernels::skinny_tn<float>};
+constexpr Products kBlas = {&openblas_nn, &openblas_tn};
+
+void half_step(const Products& products, std::vector<Layer>& layers) {  // q = a^T orth(p)
   for (Layer& layer : layers) {
     kernels::orthonormalise<float>(layer.shape.m, stream(0), layer.p);
-    kernels::skinny_tn<float>(layer.shape, layer.a, layer.p, layer.q);
+    products.tn(layer.shape, layer.a, layer.p, layer.q);
   }
 }
 
-void two_factor_step(std::vector<Layer>& layers) {  // p = orth(a orth(q)), q = a^T p
+// p = orth(a orth(q)), q = a^T p
+void two_factor_step(const Products& products, std::vector<Layer>& layers) {
   for (Layer& layer : layers) {
     kernels::orthonormalise<float>(layer.shape.n, stream(0), layer.q);
-    kernels::skinny_nn<float>(layer.shape, layer.a, layer.q, layer.p);
+    products.nn(layer.shape, layer.a, layer.q, layer.p);
     kernels::orthonormalise<float>(layer.shape.m, stream(1), layer.p);
-    kernels::skinny_tn<float>(layer.shape, layer.a, layer.p, layer.q);
+    products.tn(layer.shape, layer.a, layer.p, layer.q);
   }
 }
 
-void residual(std::vector<Layer>& layers) {  // a -= p q^T
+void residual(const Products&, std::vector<Layer>& layers) {  // a -= p q^T
   for (Layer& layer : layers) {
     kernels::add_low_rank<float>(-1.0F, layer.shape, layer.p, layer.q, layer.a);
   }
+}
+
+// The products of a sum of `terms` numbers differ by at most 2 terms u of what their sizes add up
+// to.
+bool near(std::span<const float> own, std::span<const float> other, std::span<const float> sizes,
+          std::size_t terms) {
+  for (std::size_t i = 0; i < own.size(); ++i) {
+    const double bound = 2 * (static_cast<double>(terms) + 2) * 0x1p-24;
+    if (!(std::fabs(static_cast<double>(own[i]) - static_cast<double>(other[i])) <=
+          bound * static_cast<double>(sizes[i]))) {
+      return false;
+    }
+  }
+  return true;
+}
+
+Floats absolute(const Floats& values) {
+  Floats out(values.size());
+  std::transform(values.begin(), values.end(), out.begin(), [](float v) { return std::fabs(v); });
+  return out;
+}
+
+bool verify_blas(std::size_t r) {
+  for (const SkinnyShape small :
+       {SkinnyShape{.m = 64, .n = 576}, SkinnyShape{.m = 37, .n = 1100}}) {
+    auto layers = make_layers({small}, r);
+    const Layer& layer = layers.front();
+    Floats own(layer.p.size());
+    Floats other(layer.p.size());
+    Floats sizes(layer.p.size());
+    kOwn.nn(layer.shape, layer.a, layer.q, own);
+    kBlas.nn(layer.shape, layer.a, layer.q, other);
+    kOwn.nn(layer.shape, absolute(layer.a), absolute(layer.q), sizes);
+    if (!near(own, other, sizes, layer.shape.n)) return false;
+    own.resize(layer.q.size());
+    other.resize(layer.q.size());
+    sizes.resize(layer.q.size());
+    kOwn.tn(layer.shape, layer.a, layer.p, own);
+    kBlas.tn(layer.shape, layer.a, layer.p, other);
+    kOwn.tn(layer.shape, absolute(layer.a), absolute(layer.p), sizes);
+    if (!near(own, other, sizes, layer.shape.m)) return false;
+  }
+  return true;
 }
 
 bool verify(std::size_t r) {
@@ -157,22 +212,29 @@ bool verify(std::size_t r) {
   return true;
 }
 
-using Step = void (*)(std::vector<Layer>&);
+using Step = void (*)(const Products&, std::vector<Layer>&);
+struct Work {
+  Step step;
+  double reads;   // how often the algorithm must read (or write) the matrices
+  bool products;  // its time is that of products that OpenBLAS makes, too
+};
 
-// `reads`: how often the algorithm must read (or write) the matrices.
-void step_benchmark(benchmark::State& state, Step step, double reads) {
+void step_benchmark(benchmark::State& state, const Work& work) {
   const auto r = static_cast<std::size_t>(state.range(1));
+  const bool with_blas = work.products && !openblas_name().empty();
   auto layers = make_layers(model(state.range(0)), r);
-  if (!verify(r)) {
+  if (!verify(r) || (with_blas && !verify_blas(r))) {
     state.SkipWithError("differs from the reference");
     return;
   }
   double bytes = 0;
   for (const Layer& layer : layers) bytes += static_cast<double>(layer.a.size() * sizeof(float));
-  step(layers);
+  work.step(kOwn, layers);
+  if (with_blas) work.step(kBlas, layers);
   std::vector<double> of_read;
+  std::vector<double> blas_takes;
   for ([[maybe_unused]] const auto iteration : state) {
-    const double step_seconds = seconds_of([&] { step(layers); });
+    const double step_seconds = seconds_of([&] { work.step(kOwn, layers); });
     const double read_seconds = seconds_of([&] {
       for (const Layer& layer : layers) {
         benchmark::DoNotOptimize(plain_read(
@@ -180,12 +242,15 @@ void step_benchmark(benchmark::State& state, Step step, double reads) {
       }
     });
     state.SetIterationTime(step_seconds);
-    of_read.push_back(reads * read_seconds / step_seconds);
+    of_read.push_back(work.reads * read_seconds / step_seconds);
+    if (!with_blas) continue;
+    blas_takes.push_back(seconds_of([&] { work.step(kBlas, layers); }) / step_seconds);
   }
   state.counters["of_read"] = median(of_read);
+  if (with_blas) state.counters["blas_takes"] = median(blas_takes);
   state.SetLabel(name_of(state.range(0)));
   state.SetBytesProcessed(
-      static_cast<std::int64_t>(static_cast<double>(state.iterations()) * reads * bytes));
+      static_cast<std::int64_t>(static_cast<double>(state.iterations()) * work.reads * bytes));
 }
 
 void normals_benchmark(benchmark::State& state) {
@@ -212,12 +277,21 @@ void all_models(benchmark::internal::Benchmark* benchmark) {
   benchmark->UseManualTime()->Unit(benchmark::kMillisecond);
 }
 
-BENCHMARK_CAPTURE(step_benchmark, half_step, half_step, 1.0)->Apply(all_models);
-BENCHMARK_CAPTURE(step_benchmark, two_factor_step, two_factor_step, 2.0)->Apply(all_models);
-BENCHMARK_CAPTURE(step_benchmark, residual, residual, 2.0)->Apply(all_models);
+BENCHMARK_CAPTURE(step_benchmark, half_step, Work{half_step, 1, true})->Apply(all_models);
+BENCHMARK_CAPTURE(step_benchmark, two_factor_step, Work{two_factor_step, 2, true})
+    ->Apply(all_models);
+BENCHMARK_CAPTURE(step_benchmark, residual, Work{residual, 2, false})->Apply(all_models);
 BENCHMARK(normals_benchmark)->Arg(1 << 12)->Arg(1 << 22)->UseManualTime();
 
 }  // namespace
 }  // namespace laconic::bench
 
-BENCHMARK_MAIN();
+int main(int count, char** arguments) {
+  laconic::bench::start_openblas(arguments);
+  const std::string blas = laconic::bench::openblas_name();
+  benchmark::AddCustomContext("blas", blas.empty() ? "none" : blas);
+  benchmark::Initialize(&count, arguments);
+  if (benchmark::ReportUnrecognizedArguments(count, arguments)) return 1;
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}

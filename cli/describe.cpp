@@ -34,10 +34,11 @@ std::string range_text(const ParamCard& param) {
     case ParamType::kSpec:
       return fmt::format("a {} in brackets", param.spec_kind);
     case ParamType::kInteger:
+    case ParamType::kIntegers:
     case ParamType::kReal:
       break;
   }
-  std::string out = param.type == ParamType::kInteger ? "whole number" : "number";
+  std::string out = param.type == ParamType::kReal ? "number" : "whole number";
   const bool low = std::isfinite(param.min);
   const bool high = std::isfinite(param.max);
   if (low)
@@ -45,6 +46,7 @@ std::string range_text(const ParamCard& param) {
   if (high) {
     out += fmt::format("{} {}", param.max_open ? ", below" : ", at most", shortest(param.max));
   }
+  if (param.type == ParamType::kIntegers) out += ", or several joined by '/'";
   return out;
 }
 
@@ -71,16 +73,20 @@ std::string card_text(const Card& card) {
   return out;
 }
 
-int list(const std::string& kind) {
+int list(const std::string& wanted) {
   const Catalog& catalog = experiment::all_cards();
   const std::vector<std::string_view> kinds = catalog.kinds();
-  if (!kind.empty() && std::find(kinds.begin(), kinds.end(), kind) == kinds.end()) {
-    print_errors(fmt::format("'{}' is not a kind of method; use {}", kind, join_or(kinds)));
+  // "channels" as well as "channel".
+  const auto found = std::find_if(kinds.begin(), kinds.end(), [&](std::string_view kind) {
+    return wanted == kind || wanted == std::string(kind) + 's';
+  });
+  if (!wanted.empty() && found == kinds.end()) {
+    print_errors(fmt::format("'{}' is not a kind of method; use {}", wanted, join_or(kinds)));
     return kBadInput;
   }
   std::string out;
   for (const std::string_view one : kinds) {
-    if (!kind.empty() && one != kind) continue;
+    if (!wanted.empty() && one != *found) continue;
     if (!out.empty()) out += '\n';
     out += fmt::format("{}\n", one);
     for (const Card* card : catalog.of_kind(one)) {

@@ -177,23 +177,39 @@ double float_error(const Layout& layout, const Vector& x, const data::Dataset* d
   const double z1 = largest(absolute_layer(values(0), values(1), input));
   const double e1 = (inputs + 3) * u * z1;
   if (tensors.size() == 2) return (0.5 * e1 + 2 * u + batch * u) * input_max;
-  const Vector hidden(tensors[0].shape.rows, z1);
-  const double classes = tensors[2].shape.rows;
-  const double row_sum = largest(absolute_layer(values(2), {}, Vector(hidden.size(), 1.0)));
-  double column_sum = 0;  // of |W2|
-  for (std::size_t h = 0; h < hidden.size(); ++h) {
-    double sum = 0;
-    for (std::size_t c = 0; c < tensors[2].shape.rows; ++c) {
-      sum += std::fabs(values(2)[c * hidden.size() + h]);
-    }
-    column_sum = std::max(column_sum, sum);
+  // One layer after the other: z bounds what it holds, error how far that may be off; then the
+  // slopes from the last layer to the first, likewise.
+  const std::size_t layers = tensors.size() / 2;
+  Vector z = {input_max, z1};
+  Vector error = {0, e1};
+  for (std::size_t l = 2; l <= layers; ++l) {
+    const Tensor& w = tensors[2 * l - 2];
+    const std::span<const double> weights = values(2 * l - 2);
+    const double row_sum = largest(absolute_layer(weights, {}, Vector(w.shape.cols, 1.0)));
+    z.push_back(
+        largest(absolute_layer(weights, values(2 * l - 1), Vector(w.shape.cols, z[l - 1]))));
+    error.push_back(row_sum * error[l - 1] + (static_cast<double>(w.shape.cols) + 3) * u * z[l]);
   }
-  const double z2 = largest(absolute_layer(values(2), values(3), hidden));
-  const double e2 = row_sum * e1 + (static_cast<double>(hidden.size()) + 3) * u * z2;
-  const double slope = 0.5 * e2 + 2 * u;
-  const double second = slope * std::max(1.0, z1) + e1 + batch * u * std::max(1.0, z1);
-  const double back = column_sum * (slope + (classes + 3) * u + 2 * e1 + 3 * u);
-  return std::max(second, (back + batch * u * column_sum) * input_max);
+  double slope = 1;
+  double slope_error = 0.5 * error[layers] + 2 * u;
+  double worst = 0;
+  for (std::size_t l = layers; l > 0; --l) {
+    const double held = std::max(1.0, z[l - 1]);  // the bias's 1, too
+    worst = std::max(worst, slope_error * held + slope * (error[l - 1] + batch * u * held));
+    const Tensor& w = tensors[2 * l - 2];
+    double column_sum = 0;
+    for (std::size_t i = 0; i < w.shape.cols; ++i) {
+      double sum = 0;
+      for (std::size_t o = 0; o < w.shape.rows; ++o) {
+        sum += std::fabs(values(2 * l - 2)[o * w.shape.cols + i]);
+      }
+      column_sum = std::max(column_sum, sum);
+    }
+    const double terms = static_cast<double>(w.shape.rows) + 3;
+    slope_error = column_sum * (slope_error + slope * (terms * u + 2 * error[l - 1] + 3 * u));
+    slope *= column_sum;
+  }
+  return worst;
 }
 
 // Keeps what it is given, as dense vectors.
@@ -292,8 +308,11 @@ TEST_P(ProblemContract, UnitGradientsAreThoseOfTheExamplesLosses) {
         const double once = (along(h) - along(-h)) / (2 * h);
         const double twice = (along(2 * h) - along(-2 * h)) / (4 * h);
         // A loss that is nearly 0 has the roundings of the outputs it is made from, which are at
-        // most |W| |a| or, with a hidden layer, |W2| |W1| |a|.
-        const double outputs = norm(x) * std::max(1.0, norm(x)) * norm(inputs[k]);
+        // most |W| |a| or, with hidden layers, |W3| |W2| |W1| |a|.
+        const double weights = std::max(1.0, norm(x));
+        const double layers =
+            std::max(2.0, static_cast<double>(problem->layout().tensors().size() / 2));
+        const double outputs = norm(x) * std::pow(weights, layers - 1) * norm(inputs[k]);
         const double largest = std::max({1.0, std::fabs(along(h)), outputs});
         const double terms = std::sqrt(static_cast<double>(d)) + 10;
         const double rounding = 4 * terms * kUnit * largest / h;
@@ -752,6 +771,9 @@ const Case kCases[] = {
     {.spec = "mlp:hidden=8", .data = Data::kImages},
     {.spec = "mlp:hidden=8,activation=tanh,l2=0.2", .data = Data::kImages},
     {.spec = "mlp:hidden=5", .data = Data::kSparse},
+    {.spec = "mlp:hidden=8/5", .data = Data::kImages},
+    {.spec = "mlp:hidden=6/7/4,activation=tanh,l2=0.2", .data = Data::kImages},
+    {.spec = "mlp:hidden=4/6", .data = Data::kSparse},
     {.spec = "autoencoder:code=3", .data = Data::kImages},
     {.spec = "autoencoder:code=5,scale=2", .data = Data::kSparse},
 };

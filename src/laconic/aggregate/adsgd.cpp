@@ -181,4 +181,6 @@ std::vector<std::string> adsgd_problems(const Args& args, std::uint32_t, const L
 
 std::optional<StepTheory> adsgd_theory(const Args&, const AggregatorSetup&) { return std::nullopt; }
 
+AggregatorNeeds adsgd_needs(const Args&, std::uint32_t) { return {.frames = false}; }
+
 }  // namespace laconic::aggregate

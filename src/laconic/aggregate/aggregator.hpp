@@ -177,7 +177,7 @@ struct AggregatorSetup {
   const DigitalLink* link = nullptr;  // what uplink frames travel over (null: a perfect one);
                                       // outlives the aggregator
   // For Aggregator::message_of: costs a decoding of every hosted worker's messages and a vector for
-  // each of them. Only over a perfect link, and where no AggregatorNeeds::summed_messages.
+  // each of them. Only over a perfect link, and where no AggregatorNeeds::frames is false.
   bool keep_messages = false;
   std::vector<double> l_worker = {};  // L_i of the problem, empty when unknown (lag-ps needs it)
 };
@@ -211,8 +211,9 @@ struct AggregatorNeeds {
   bool plain_steps = false;        // it takes x_{t+1} - x_t = -gamma_t direction for granted
   bool worker_smoothness = false;  // AggregatorSetup::l_worker
   bool every_worker = true;        // 0 from a worker is not the same as nothing
-  bool summed_messages = false;    // messages are summed on their way; none arrives on its own
   bool matrix = false;             // the optimizer's builds_matrix
+  bool frames = true;        // false: messages are summed on their way, none is a frame of its own
+  bool every_frame = false;  // server and workers drift apart where one is lost or damaged
 };
 [[nodiscard]] AggregatorNeeds aggregator_needs(const Spec& canonical, std::uint32_t workers);
 void add_aggregator_cards(Catalog& catalog);

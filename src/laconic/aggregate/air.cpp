@@ -223,4 +223,6 @@ std::vector<std::string> air_problems(const Args& args, std::uint32_t workers,
 
 std::optional<StepTheory> air_theory(const Args&, const AggregatorSetup&) { return std::nullopt; }
 
+AggregatorNeeds air_needs(const Args&, std::uint32_t) { return {.frames = false}; }
+
 }  // namespace laconic::aggregate

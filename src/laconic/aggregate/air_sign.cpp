@@ -81,4 +81,6 @@ std::optional<StepTheory> air_sign_theory(const Args&, const AggregatorSetup&) {
   return std::nullopt;
 }
 
+AggregatorNeeds air_sign_needs(const Args&, std::uint32_t) { return {.frames = false}; }
+
 }  // namespace laconic::aggregate

@@ -141,4 +141,6 @@ std::optional<StepTheory> air_sketch_theory(const Args&, const AggregatorSetup&)
   return std::nullopt;
 }
 
+AggregatorNeeds air_sketch_needs(const Args&, std::uint32_t) { return {.frames = false}; }
+
 }  // namespace laconic::aggregate

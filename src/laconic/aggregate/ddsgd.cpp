@@ -249,4 +249,6 @@ std::vector<std::string> ddsgd_problems(const Args& args, std::uint32_t workers,
 
 std::optional<StepTheory> ddsgd_theory(const Args&, const AggregatorSetup&) { return std::nullopt; }
 
+AggregatorNeeds ddsgd_needs(const Args&, std::uint32_t) { return {}; }
+
 }  // namespace laconic::aggregate

@@ -203,4 +203,8 @@ std::vector<std::string> dense_problems(const Args& args, std::uint32_t workers,
 
 std::optional<StepTheory> dense_theory(const Args&, const AggregatorSetup&) { return StepTheory{}; }
 
+AggregatorNeeds dense_needs(const Args& args, std::uint32_t) {
+  return {.every_worker = false, .frames = args.text("sum") != "fast"};
+}
+
 }  // namespace laconic::aggregate

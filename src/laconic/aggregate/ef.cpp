@@ -354,4 +354,6 @@ std::vector<std::string> ef_problems(const Args& args, std::uint32_t workers,
 
 std::optional<StepTheory> ef_theory(const Args&, const AggregatorSetup&) { return std::nullopt; }
 
+AggregatorNeeds ef_needs(const Args&, std::uint32_t) { return {}; }
+
 }  // namespace laconic::aggregate

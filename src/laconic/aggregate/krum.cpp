@@ -191,4 +191,6 @@ std::vector<std::string> krum_problems(const Args& args, std::uint32_t workers, 
 
 std::optional<StepTheory> krum_theory(const Args&, const AggregatorSetup&) { return std::nullopt; }
 
+AggregatorNeeds krum_needs(const Args&, std::uint32_t) { return {}; }
+
 }  // namespace laconic::aggregate

@@ -93,4 +93,6 @@ std::vector<std::string> laser_problems(const Args& args, std::uint32_t workers,
 
 std::optional<StepTheory> laser_theory(const Args&, const AggregatorSetup&) { return std::nullopt; }
 
+AggregatorNeeds laser_needs(const Args&, std::uint32_t) { return {.frames = false}; }
+
 }  // namespace laconic::aggregate

@@ -6,6 +6,7 @@
 
 #include "laconic/base/assert.hpp"
 #include "laconic/kernels/kernels.hpp"
+#include "laconic/kernels/normals.hpp"
 #include "laconic/rng/stream.hpp"
 
 namespace laconic::aggregate {
@@ -13,20 +14,6 @@ namespace {
 
 kernels::SkinnyShape shape_of(const LowRankMatrix& matrix) {
   return {.m = matrix.rows, .n = matrix.cols, .r = matrix.rank};
-}
-
-template <Real T>
-void draw_normals(const rng::Stream& stream, std::span<T> out) {
-  if constexpr (std::same_as<T, float>) {
-    kernels::random_normals(stream, 0, out);
-  } else {
-    float part[256];
-    for (std::size_t done = 0; done < out.size(); done += std::size(part)) {
-      const std::span<float> values(part, std::min(std::size(part), out.size() - done));
-      kernels::random_normals(stream, done, values);
-      std::copy(values.begin(), values.end(), out.begin() + static_cast<std::ptrdiff_t>(done));
-    }
-  }
 }
 
 }  // namespace
@@ -150,8 +137,9 @@ template <Real T>
 void LowRank<T>::renew_basis(const Round& round, Side side) {
   for (const LowRankMatrix& matrix : plan_.matrices) {
     const std::uint32_t stream = 2 * matrix.tensor + (side == Side::kP ? 0U : 1U);
-    draw_normals<T>(rng::Stream(setup_.seed, {rng::Purpose::kShared, 0, round.index, stream}),
-                    factor(side, matrix));
+    kernels::fill_normals<T>(
+        rng::Stream(setup_.seed, {rng::Purpose::kShared, 0, round.index, stream}), 0,
+        factor(side, matrix));
   }
 }
 

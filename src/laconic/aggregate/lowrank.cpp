@@ -86,4 +86,6 @@ std::optional<StepTheory> lowrank_theory(const Args&, const AggregatorSetup&) {
   return std::nullopt;
 }
 
+AggregatorNeeds lowrank_needs(const Args&, std::uint32_t) { return {.frames = false}; }
+
 }  // namespace laconic::aggregate

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What every aggregator's file defines: its card, its constructor, the problems that its card
-// cannot express (none for most), and what theory says about its step size. Made from methods.def.
+// cannot express (none for most), what theory says about its step size, and what it needs. Made
+// from methods.def.
 #pragma once
 
 #include <memory>
@@ -17,12 +18,10 @@ namespace laconic::aggregate {
   std::unique_ptr<Aggregator<T>> make_##name(const Args& args, const AggregatorSetup& setup); \
   std::vector<std::string> name##_problems(const Args& args, std::uint32_t workers,           \
                                            const Layout* layout);                             \
-  std::optional<StepTheory> name##_theory(const Args& args, const AggregatorSetup& setup);
+  std::optional<StepTheory> name##_theory(const Args& args, const AggregatorSetup& setup);    \
+  AggregatorNeeds name##_needs(const Args& args, std::uint32_t workers);
 #include "laconic/aggregate/methods.def"
 #undef LACONIC_AGGREGATOR
-
-// What the mechanism of a mirror looks at.
-[[nodiscard]] AggregatorNeeds mirror_needs(const Args& args, std::uint32_t workers);
 
 // The parameter that all sharded aggregators share, and what it means for a run.
 [[nodiscard]] ParamCard shards_param();

@@ -623,7 +623,9 @@ std::optional<StepTheory> mirror_theory(const Args& args, const AggregatorSetup&
 AggregatorNeeds mirror_needs(const Args& args, std::uint32_t workers) {
   const MechanismNeeds needs =
       mechanisms<double>().make(args.inner(), any_setup(workers))->needs({1000, 1});
-  return {.plain_steps = needs.plain_steps(), .worker_smoothness = needs.worker_smoothness};
+  return {.plain_steps = needs.plain_steps(),
+          .worker_smoothness = needs.worker_smoothness,
+          .every_frame = true};
 }
 
 }  // namespace laconic::aggregate

@@ -757,4 +757,8 @@ std::optional<StepTheory> quantized_theory(const Args&, const AggregatorSetup&) 
   return std::nullopt;
 }
 
+AggregatorNeeds quantized_needs(const Args& args, std::uint32_t) {
+  return {.matrix = args.text("matrix") == "raw"};
+}
+
 }  // namespace laconic::aggregate

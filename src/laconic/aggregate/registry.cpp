@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
-#include <string_view>
-
 #include "laconic/aggregate/low_rank.hpp"
 #include "laconic/aggregate/methods.hpp"
 #include "laconic/aggregate/shards.hpp"
@@ -49,21 +45,17 @@ std::vector<std::string> aggregator_notes(const Spec& canonical, const Aggregato
 }
 
 std::vector<std::string> aggregator_link_problems(const Spec& canonical, const Spec& link) {
-  const std::string& name = canonical.name;
-  constexpr std::array<std::string_view, 6> kWithoutFrames = {"lowrank",  "laser",      "air",
-                                                              "air-sign", "air-sketch", "adsgd"};
-  const bool sums =
-      std::find(kWithoutFrames.begin(), kWithoutFrames.end(), name) != kWithoutFrames.end();
-  if (sums || (name == "dense" && Args(canonical).text("sum") == "fast")) {
+  const AggregatorNeeds needs = aggregator_needs(canonical, 1);
+  if (!needs.frames) {
     return {
         fmt::format("{} sends no frames that a link could carry; remove link", print(canonical))};
   }
   const auto made = links().make(link, {});
-  if (name == aggregate::mirror_card().name && (made->loses() || made->damages())) {
+  if (needs.every_frame && (made->loses() || made->damages())) {
     return {
-        fmt::format("mirror needs every frame as it was sent, because server and workers would "
+        fmt::format("{} needs every frame as it was sent, because server and workers would "
                     "drift apart, and link {} {} some; use {}",
-                    link.name, made->loses() ? "loses" : "damages",
+                    canonical.name, link.name, made->loses() ? "loses" : "damages",
                     link.name == "capacity" ? "another link" : "repair=resend")};
   }
   return {};
@@ -80,16 +72,13 @@ std::optional<StepTheory> aggregator_theory(const Spec& canonical, const Aggrega
 }
 
 AggregatorNeeds aggregator_needs(const Spec& canonical, std::uint32_t workers) {
-  if (canonical.name == aggregate::mirror_card().name) {
-    return aggregate::mirror_needs(Args(canonical), workers);
-  }
-  const auto is = [&](const Card& card) { return canonical.name == card.name; };
-  const bool fast = is(aggregate::dense_card()) && Args(canonical).text("sum") == "fast";
-  return {.every_worker = !is(aggregate::dense_card()),
-          .summed_messages = fast || is(aggregate::lowrank_card()) || is(aggregate::laser_card()) ||
-                             is(aggregate::air_card()) || is(aggregate::air_sign_card()) ||
-                             is(aggregate::air_sketch_card()) || is(aggregate::adsgd_card()),
-          .matrix = is(aggregate::quantized_card()) && Args(canonical).text("matrix") == "raw"};
+  const Args args(canonical);
+#define LACONIC_AGGREGATOR(method)                       \
+  if (canonical.name == aggregate::method##_card().name) \
+    return aggregate::method##_needs(args, workers);
+#include "laconic/aggregate/methods.def"
+#undef LACONIC_AGGREGATOR
+  return {};
 }
 
 namespace aggregate {

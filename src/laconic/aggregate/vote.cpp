@@ -353,4 +353,6 @@ std::vector<std::string> vote_problems(const Args& args, std::uint32_t workers, 
 
 std::optional<StepTheory> vote_theory(const Args&, const AggregatorSetup&) { return std::nullopt; }
 
+AggregatorNeeds vote_needs(const Args&, std::uint32_t) { return {}; }
+
 }  // namespace laconic::aggregate

@@ -16,6 +16,9 @@ const Spec::Param& Args::param(std::string_view key) const {
 
 double Args::real(std::string_view key) const { return *parse_real(param(key).text); }
 std::int64_t Args::integer(std::string_view key) const { return *parse_integer(param(key).text); }
+std::vector<std::int64_t> Args::integers(std::string_view key) const {
+  return *parse_integers(param(key).text);
+}
 bool Args::flag(std::string_view key) const { return param(key).text == "true"; }
 const std::string& Args::text(std::string_view key) const { return param(key).text; }
 const Spec& Args::nested(std::string_view key) const { return param(key).nested.front(); }

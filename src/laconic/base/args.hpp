@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "laconic/base/card.hpp"
 
@@ -20,6 +21,7 @@ class Args {
 
   [[nodiscard]] double real(std::string_view key) const;
   [[nodiscard]] std::int64_t integer(std::string_view key) const;
+  [[nodiscard]] std::vector<std::int64_t> integers(std::string_view key) const;
   [[nodiscard]] bool flag(std::string_view key) const;
   [[nodiscard]] const std::string& text(std::string_view key) const;
   [[nodiscard]] const Spec& nested(std::string_view key) const;

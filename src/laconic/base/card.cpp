@@ -51,6 +51,18 @@ std::string text_problem(const Card& card, const ParamCard& p, std::string_view 
       return fmt::format("{}: {}={} is not in {}{}", card.name, p.key, text, range_text(p),
                          help_suffix(p));
     }
+    case ParamType::kIntegers: {
+      const auto values = parse_integers(text);
+      if (!values)
+        return fmt::format("{}: {}={} is not a list of whole numbers joined by '/'{}", card.name,
+                           p.key, text, help_suffix(p));
+      for (const std::int64_t value : *values) {
+        if (!in_range(p, static_cast<double>(value)))
+          return fmt::format("{}: {}={}: {} is not in {}{}", card.name, p.key, text, value,
+                             range_text(p), help_suffix(p));
+      }
+      return {};
+    }
     case ParamType::kReal: {
       const auto value = parse_real(text);
       if (!value)
@@ -78,6 +90,8 @@ std::string text_problem(const Card& card, const ParamCard& p, std::string_view 
 std::string canonical_text(const ParamCard& p, std::string_view text) {
   if (p.type == ParamType::kReal) return shortest(*parse_real(text));
   if (p.type == ParamType::kInteger) return fmt::format("{}", *parse_integer(text));
+  if (p.type == ParamType::kIntegers)
+    return fmt::format("{}", fmt::join(*parse_integers(text), "/"));
   return std::string(text);
 }
 
@@ -113,6 +127,18 @@ Result<std::int64_t> parse_integer(std::string_view text) {
     return Failure{fmt::format("'{}' is not a whole number", text)};
   }
   return value;
+}
+
+Result<std::vector<std::int64_t>> parse_integers(std::string_view text) {
+  std::vector<std::int64_t> values;
+  while (true) {
+    const std::size_t slash = text.find('/');
+    const auto value = parse_integer(text.substr(0, slash));
+    if (!value) return Failure{value.error()};
+    values.push_back(*value);
+    if (slash == std::string_view::npos) return values;
+    text.remove_prefix(slash + 1);
+  }
 }
 
 std::string join_or(const std::vector<std::string_view>& names) {

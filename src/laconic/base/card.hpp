@@ -14,7 +14,15 @@
 
 namespace laconic {
 
-enum class ParamType : std::uint8_t { kInteger, kReal, kChoice, kFlag, kText, kSpec };
+enum class ParamType : std::uint8_t {
+  kInteger,
+  kIntegers,  // one or more whole numbers joined by '/', each in the range
+  kReal,
+  kChoice,
+  kFlag,
+  kText,
+  kSpec
+};
 
 struct ParamCard {
   std::string_view key;
@@ -65,6 +73,8 @@ class Catalog {
 // Strict: the whole text is one finite number (kInteger: without point or exponent).
 [[nodiscard]] Result<double> parse_real(std::string_view text);
 [[nodiscard]] Result<std::int64_t> parse_integer(std::string_view text);
+// "128/64".
+[[nodiscard]] Result<std::vector<std::int64_t>> parse_integers(std::string_view text);
 // "a, b or c".
 [[nodiscard]] std::string join_or(const std::vector<std::string_view>& names);
 

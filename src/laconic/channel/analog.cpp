@@ -9,6 +9,7 @@
 #include "laconic/base/exact_math.hpp"
 #include "laconic/channel/methods.hpp"
 #include "laconic/kernels/kernels.hpp"
+#include "laconic/kernels/normals.hpp"
 
 namespace laconic {
 
@@ -29,14 +30,11 @@ template <Real T>
 void add_channel_noise(const ChannelSlot& slot, double scale, std::span<T> y) {
   if (scale == 0) return;
   const rng::Stream stream = channel::noise_stream(slot);
-  std::array<float, 2048> noise;
-  std::array<T, 2048> wide;
+  std::array<T, 2048> noise;
   for (std::size_t done = 0; done < y.size(); done += noise.size()) {
     const std::size_t count = std::min(noise.size(), y.size() - done);
-    const std::span<float> part = std::span<float>(noise).first(count);
-    kernels::random_normals(stream, done, part);
-    const std::span<T> values = std::span<T>(wide).first(count);
-    std::copy(part.begin(), part.end(), values.begin());
+    const std::span<T> values = std::span<T>(noise).first(count);
+    kernels::fill_normals<T>(stream, done, values);
     kernels::axpy<T>(static_cast<T>(scale), std::span<const T>(values), y.subspan(done, count));
   }
 }

@@ -360,7 +360,7 @@ class Validator {
     }
     const auto& workers = pick(*method_, *shared_, &MethodSettings::workers);
     if (aggregator && workers && aggregator_problems(*aggregator, *workers).empty() &&
-        aggregator_needs(*aggregator, *workers).summed_messages) {
+        !aggregator_needs(*aggregator, *workers).frames) {
       error(place, fmt::format("'{}' sums the messages of workers on their way, so that none of "
                                "them is known on its own; use order_from = 'gradients'",
                                print(*aggregator)));

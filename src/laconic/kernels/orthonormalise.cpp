@@ -9,6 +9,7 @@
 
 #include "laconic/base/assert.hpp"
 #include "laconic/kernels/kernels.hpp"
+#include "laconic/kernels/normals.hpp"
 
 namespace laconic::kernels {
 namespace {
@@ -55,20 +56,6 @@ bool orthonormalise_one(std::span<const T> basis, std::size_t count, std::span<T
   return true;
 }
 
-template <Real T>
-void draw(const rng::Stream& stream, std::uint64_t first, std::span<T> component) {
-  if constexpr (std::same_as<T, float>) {
-    random_normals(stream, first, component);
-  } else {
-    float part[64];
-    for (std::size_t done = 0; done < component.size(); done += std::size(part)) {
-      const std::size_t count = std::min(std::size(part), component.size() - done);
-      random_normals(stream, first + done, std::span<float>(part, count));
-      for (std::size_t i = 0; i < count; ++i) component[done + i] = static_cast<T>(part[i]);
-    }
-  }
-}
-
 }  // namespace
 
 template <Real T>
@@ -82,7 +69,7 @@ std::size_t orthonormalise(std::size_t length, const rng::Stream& stream, std::s
     ++replaced;
     // Random numbers lie in the span of the others with probability 0; a unit vector that does not
     // always exists.
-    draw<T>(stream, j * length, component);
+    fill_normals<T>(stream, j * length, component);
     for (std::size_t i = 0; !orthonormalise_one<T>(std::span<const T>(q), j, component); ++i) {
       LACONIC_ASSERT(i < length);
       for (T& value : component) value = 0;

@@ -34,9 +34,10 @@ template <class T>
 constexpr std::size_t kDotColumns = HWY_MIN(kChains<T>, std::size_t{4});
 template <class T>
 constexpr std::size_t kDotRows = HWY_MAX(kChains<T> / kDotColumns<T>, std::size_t{1});
-// Rows and components of a step of the other two products; the factors stay in registers.
+// Rows and components of a step of the other two products. Up to four components the factors stay
+// in registers; with eight some are read again, which costs less than two passes over the rows.
 constexpr std::size_t kStepRows = HWY_CAP_GE512 ? 4 : 2;
-constexpr std::size_t kStepColumns = 4;
+constexpr bool kEightComponents = HWY_CAP_GE512;
 // Columns of a that are worked on at once, so that what is written stays in the first cache level.
 constexpr std::size_t kBlockColumns = 1024;
 
@@ -203,7 +204,10 @@ HWY_INLINE void update_step(T factor, SkinnyShape shape, Columns block, const T*
 template <std::size_t kRows, class Step>
 HWY_INLINE void for_components(std::size_t r, std::size_t i, const Step& step) {
   std::size_t j = 0;
-  for (; j + kStepColumns <= r; j += kStepColumns) step.template run<kRows, kStepColumns>(i, j);
+  if constexpr (kEightComponents) {
+    for (; j + 8 <= r; j += 8) step.template run<kRows, 8>(i, j);
+  }
+  for (; j + 4 <= r; j += 4) step.template run<kRows, 4>(i, j);
   for (; j + 2 <= r; j += 2) step.template run<kRows, 2>(i, j);
   for (; j < r; ++j) step.template run<kRows, 1>(i, j);
 }

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Perceptron with one hidden layer: logits W2 act(W1 a + b1) + b2 with softmax cross-entropy. Rows
-// are gathered into blocks; every product is a kernel of fixed order, every block's gradient is
-// added to sums in double. Start: W ~ N(0, 2/inputs) for relu (He), N(0, 2/(inputs + outputs)) for
-// tanh (Xavier), biases 0.
-#include <algorithm>
-#include <array>
-#include <cmath>
+// Perceptron with one or more hidden layers: a_l = act(W_l a_(l-1) + b_l), the last layer without
+// act into softmax cross-entropy. Rows are gathered into blocks; every product is a kernel of fixed
+// order, every block's gradient is added to sums in double. Start: W ~ N(0, 2/inputs) for relu
+// (He), N(0, 2/(inputs + outputs)) for tanh (Xavier), of the layer's inputs and outputs; biases 0.
+#include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "laconic/base/error.hpp"
 #include "laconic/base/exact_math.hpp"
 #include "laconic/kernels/kernels.hpp"
 #include "laconic/problem/cross_entropy.hpp"
@@ -62,16 +65,24 @@ class Mlp final : public ExampleProblem<T> {
  public:
   Mlp(const Args& args, const ProblemSetup& setup)
       : ExampleProblem<T>(setup, {.l2 = args.real("l2")}),
-        inputs_(this->features()),
-        hidden_(static_cast<std::size_t>(args.integer("hidden"))),
-        classes_(this->dataset().class_count),
         relu_(args.text("activation") == "relu") {
-    const auto hidden = static_cast<std::uint32_t>(hidden_);
-    const std::uint32_t classes = this->dataset().class_count;
-    this->set_layout(Layout({{.name = "w1", .shape = {hidden, this->features()}},
-                             {.name = "b1", .shape = {hidden, 1}, .role = Role::kBias},
-                             {.name = "w2", .shape = {classes, hidden}},
-                             {.name = "b2", .shape = {classes, 1}, .role = Role::kBias}}));
+    widths_.push_back(this->features());
+    for (const std::int64_t units : args.integers("hidden")) {
+      widths_.push_back(static_cast<std::uint32_t>(units));
+    }
+    widths_.push_back(this->dataset().class_count);
+    expect_few_parameters(args.text("hidden"));
+    std::vector<Tensor> tensors;
+    offsets_.push_back(0);
+    for (std::size_t l = 0; l < widths_.size(); ++l) {
+      offsets_.push_back(offsets_[l] + widths_[l]);
+      if (l == 0) continue;
+      tensors.push_back({.name = fmt::format("w{}", l), .shape = {widths_[l], widths_[l - 1]}});
+      tensors.push_back(
+          {.name = fmt::format("b{}", l), .shape = {widths_[l], 1}, .role = Role::kBias});
+      largest_weights_ = std::max(largest_weights_, std::size_t{widths_[l]} * widths_[l - 1]);
+    }
+    this->set_layout(Layout(std::move(tensors)));
   }
 
   void initial_point(std::uint64_t seed, std::span<T> x) const override {
@@ -95,13 +106,13 @@ class Mlp final : public ExampleProblem<T> {
       const std::span<double> bias = sums.subspan(tensor.offset, tensor.shape.size());
       std::fill(bias.begin(), bias.end(), 0.0);
     }
-    const Buffers all = take(std::min(kBlock, rows.size()), scratch);
+    Buffers block = take(std::min(kBlock, rows.size()), scratch);
     for (std::size_t k = 0; k < rows.size(); k += kBlock) {
-      const Buffers block = all.first(std::min(kBlock, rows.size() - k), *this);
+      block.rows = std::min(kBlock, rows.size() - k);
       forward(rows, k, x, block);
-      const std::span<double> row = scratch.row.take(classes_);
+      const std::span<double> row = scratch.row.take(widths_.back());
       for (std::size_t r = 0; r < block.rows; ++r) {
-        cross_entropy_slopes(block.logits.subspan(r * classes_, classes_),
+        cross_entropy_slopes(row_of(layers(), r, values(layers(), block)),
                              this->labels(rows.part())[rows[k + r]], row);
       }
       backward(x, block, k == 0, sums);
@@ -125,12 +136,12 @@ class Mlp final : public ExampleProblem<T> {
   [[nodiscard]] Counts counts(const RowSet& rows, std::span<const T> x,
                               ProblemScratch<T>& scratch) const override {
     Counts counts;
-    const Buffers all = take(std::min(kBlock, rows.size()), scratch);
+    Buffers block = take(std::min(kBlock, rows.size()), scratch);
     for (std::size_t k = 0; k < rows.size(); k += kBlock) {
-      const Buffers block = all.first(std::min(kBlock, rows.size() - k), *this);
+      block.rows = std::min(kBlock, rows.size() - k);
       forward(rows, k, x, block);
       for (std::size_t r = 0; r < block.rows; ++r) {
-        add_cross_entropy<T>(block.logits.subspan(r * classes_, classes_),
+        add_cross_entropy<T>(row_of(layers(), r, values(layers(), block)),
                              this->labels(rows.part())[rows[k + r]], counts);
       }
     }
@@ -140,140 +151,152 @@ class Mlp final : public ExampleProblem<T> {
   [[nodiscard]] Constants compute_constants() const override { return {}; }
 
   [[nodiscard]] std::string model_name() const override {
-    return "perceptron " + std::to_string(inputs_) + "-" + std::to_string(hidden_) + "-" +
-           std::to_string(classes_) + (relu_ ? " (relu)" : " (tanh)");
+    return fmt::format("perceptron {} ({})", fmt::join(widths_, "-"), relu_ ? "relu" : "tanh");
   }
 
  private:
   struct Buffers {
     std::size_t rows = 0;
-    std::span<T> inputs = {};   // rows x inputs
-    std::span<T> hidden = {};   // rows x hidden: activations
-    std::span<T> slopes = {};   // rows x hidden: the loss's slope before the activation
-    std::span<T> logits = {};   // rows x classes; then the loss's slope there
-    std::span<T> weights = {};  // gradient of the larger weight matrix, of one block
-
-    [[nodiscard]] Buffers first(std::size_t count, const Mlp& mlp) const {
-      return {.rows = count,
-              .inputs = inputs.first(count * mlp.inputs_),
-              .hidden = hidden.first(count * mlp.hidden_),
-              .slopes = slopes.first(count * mlp.hidden_),
-              .logits = logits.first(count * mlp.classes_),
-              .weights = weights};
-    }
+    std::span<T> values = {};   // of every layer, rows x width: inputs, activations, logits; in the
+                                // place of the logits then the loss's slopes there
+    std::span<T> slopes = {};   // of every hidden layer: the loss's slope before the activation
+    std::span<T> weights = {};  // gradient of one weight matrix, of one block
   };
 
-  [[nodiscard]] Buffers take(std::size_t rows, ProblemScratch<T>& scratch) const {
-    const std::size_t weights = hidden_ * std::max(inputs_, classes_);
-    std::span<T> rest = scratch.values.take(rows * (inputs_ + 2 * hidden_ + classes_) + weights);
-    const auto next = [&rest](std::size_t count) {
-      const std::span<T> part = rest.first(count);
-      rest = rest.subspan(count);
-      return part;
-    };
-    Buffers buffers{.rows = rows};
-    buffers.inputs = next(rows * inputs_);
-    buffers.hidden = next(rows * hidden_);
-    buffers.slopes = next(rows * hidden_);
-    buffers.logits = next(rows * classes_);
-    buffers.weights = next(weights);
-    return buffers;
+  // Layer 0 are the inputs, layer layers() the logits; layer l > 0 has tensors w_l and b_l.
+  [[nodiscard]] std::size_t layers() const { return widths_.size() - 1; }
+
+  void expect_few_parameters(const std::string& hidden) const {
+    std::uint64_t count = 0;
+    for (std::size_t l = 1; l < widths_.size(); ++l) {
+      count += std::uint64_t{widths_[l]} * (std::uint64_t{widths_[l - 1]} + 1);
+    }
+    constexpr std::uint64_t kMost = std::numeric_limits<std::uint32_t>::max();
+    if (count <= kMost) return;
+    throw ConfigError(fmt::format(
+        "mlp: hidden={} on {} features makes {} parameters, more than {}; take fewer units", hidden,
+        widths_[0], count, kMost));
   }
 
-  // The four tensors of x, or of anything that lies like it.
+  [[nodiscard]] Buffers take(std::size_t rows, ProblemScratch<T>& scratch) const {
+    const std::size_t all = rows * offsets_.back();
+    const std::size_t hidden = rows * (offsets_[layers()] - offsets_[1]);
+    const std::span<T> memory = scratch.values.take(all + hidden + largest_weights_);
+    return {.rows = rows,
+            .values = memory.first(all),
+            .slopes = memory.subspan(all, hidden),
+            .weights = memory.subspan(all + hidden)};
+  }
+  [[nodiscard]] std::span<T> values(std::size_t layer, const Buffers& b) const {
+    return b.values.subspan(b.rows * offsets_[layer], b.rows * widths_[layer]);
+  }
+  [[nodiscard]] std::span<T> slopes(std::size_t layer, const Buffers& b) const {
+    if (layer == layers()) return values(layer, b);
+    return b.slopes.subspan(b.rows * (offsets_[layer] - offsets_[1]), b.rows * widths_[layer]);
+  }
+  [[nodiscard]] std::span<T> row_of(std::size_t layer, std::size_t row, std::span<T> values) const {
+    return values.subspan(row * widths_[layer], widths_[layer]);
+  }
+
+  // The weights and the biases of layer l in x, or in anything that lies like it.
   template <class V>
-  [[nodiscard]] std::array<std::span<V>, 4> parts(std::span<V> flat) const {
-    std::array<std::span<V>, 4> out;
-    for (std::size_t t = 0; t < 4; ++t) {
-      const Tensor& tensor = this->layout().tensors()[t];
-      out[t] = flat.subspan(tensor.offset, tensor.shape.size());
-    }
-    return out;
+  [[nodiscard]] std::span<V> weights_of(std::size_t layer, std::span<V> flat) const {
+    const Tensor& tensor = this->layout().tensors()[2 * layer - 2];
+    return flat.subspan(tensor.offset, tensor.shape.size());
+  }
+  template <class V>
+  [[nodiscard]] std::span<V> biases_of(std::size_t layer, std::span<V> flat) const {
+    const Tensor& tensor = this->layout().tensors()[2 * layer - 1];
+    return flat.subspan(tensor.offset, tensor.shape.size());
   }
 
   void forward(const RowSet& rows, std::size_t k, std::span<const T> x, const Buffers& b) const {
-    const auto [w1, b1, w2, b2] = parts(x);
-    gather(this->examples(rows.part()), rows, k, b.rows, b.inputs);
-    repeat(b1, b.rows, b.hidden);
-    kernels::gemm_nt<T>({.m = b.rows, .n = hidden_, .k = inputs_}, b.inputs, w1, b.hidden);
-    for (T& value : b.hidden) {
+    gather(this->examples(rows.part()), rows, k, b.rows, values(0, b));
+    for (std::size_t l = 1; l <= layers(); ++l) {
+      const std::span<T> out = values(l, b);
+      repeat(biases_of(l, x), b.rows, out);
+      kernels::gemm_nt<T>({.m = b.rows, .n = widths_[l], .k = widths_[l - 1]}, values(l - 1, b),
+                          weights_of(l, x), out);
+      if (l < layers()) activate(out);
+    }
+  }
+
+  void activate(std::span<T> values) const {
+    for (T& value : values) {
       value =
           relu_ ? std::max(value, T{0}) : static_cast<T>(exact::tanh(static_cast<double>(value)));
     }
-    repeat(b2, b.rows, b.logits);
-    kernels::gemm_nt<T>({.m = b.rows, .n = classes_, .k = hidden_}, b.hidden, w2, b.logits);
   }
 
   // Adds the block's part to the sums, those of the weights being set by the first block.
-  // Precondition: b.logits holds the slopes.
+  // Precondition: the logits' place holds the slopes.
   void backward(std::span<const T> x, const Buffers& b, bool is_first,
                 std::span<double> sums) const {
-    const auto [w1, b1, w2, b2] = parts(x);
-    const auto [w1_sums, b1_sums, w2_sums, b2_sums] = parts(sums);
-    add_rows<T>(b.logits, b2_sums);
-    const std::span<T> w2_block = b.weights.first(w2.size());
-    std::fill(w2_block.begin(), w2_block.end(), T{0});
-    kernels::gemm_tn<T>({.m = classes_, .n = hidden_, .k = b.rows}, b.logits, b.hidden, w2_block);
-    add_block<T>(w2_block, is_first, w2_sums);
-
-    std::fill(b.slopes.begin(), b.slopes.end(), T{0});
-    kernels::gemm_nn<T>({.m = b.rows, .n = hidden_, .k = classes_}, b.logits, w2, b.slopes);
-    for (std::size_t i = 0; i < b.slopes.size(); ++i) {
-      const T active = b.hidden[i];
-      const T slope = relu_ ? (active > 0 ? T{1} : T{0}) : T{1} - active * active;
-      b.slopes[i] *= slope;
+    for (std::size_t l = layers(); l > 0; --l) {
+      add_rows<T>(slopes(l, b), biases_of(l, sums));
+      const std::span<double> weight_sums = weights_of(l, sums);
+      const std::span<T> block = b.weights.first(weight_sums.size());
+      std::fill(block.begin(), block.end(), T{0});
+      kernels::gemm_tn<T>({.m = widths_[l], .n = widths_[l - 1], .k = b.rows}, slopes(l, b),
+                          values(l - 1, b), block);
+      add_block<T>(block, is_first, weight_sums);
+      if (l > 1) set_slopes(l - 1, x, b);
     }
-    add_rows<T>(b.slopes, b1_sums);
-    const std::span<T> w1_block = b.weights.first(w1.size());
-    std::fill(w1_block.begin(), w1_block.end(), T{0});
-    kernels::gemm_tn<T>({.m = hidden_, .n = inputs_, .k = b.rows}, b.slopes, b.inputs, w1_block);
-    add_block<T>(w1_block, is_first, w1_sums);
   }
 
-  // The gradient of row r of the block: outer products of its slopes with its inputs and with its
-  // activations. Precondition: backward has been there.
+  // The slopes of a hidden layer from those of the next.
+  void set_slopes(std::size_t layer, std::span<const T> x, const Buffers& b) const {
+    const std::span<T> out = slopes(layer, b);
+    const std::span<const T> active = values(layer, b);
+    std::fill(out.begin(), out.end(), T{0});
+    kernels::gemm_nn<T>({.m = b.rows, .n = widths_[layer], .k = widths_[layer + 1]},
+                        slopes(layer + 1, b), weights_of(layer + 1, x), out);
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      out[i] *= relu_ ? (active[i] > 0 ? T{1} : T{0}) : T{1} - active[i] * active[i];
+    }
+  }
+
+  // The gradient of row r of the block: outer products of its slopes with what the layer was
+  // given. Precondition: backward has been there.
   [[nodiscard]] UnitRow<T> unit_row(const Buffers& b, std::size_t r,
                                     ProblemScratch<T>& scratch) const {
-    const std::span<T> values = scratch.unit.take(this->layout().size());
-    const auto [w1, b1, w2, b2] = parts(values);
-    const std::span<const T> inputs = b.inputs.subspan(r * inputs_, inputs_);
-    const std::span<const T> hidden = b.hidden.subspan(r * hidden_, hidden_);
-    const std::span<const T> slopes = b.slopes.subspan(r * hidden_, hidden_);
-    const std::span<const T> logits = b.logits.subspan(r * classes_, classes_);
-    set_outer(slopes, inputs, w1);
-    std::copy(slopes.begin(), slopes.end(), b1.begin());
-    set_outer(logits, hidden, w2);
-    std::copy(logits.begin(), logits.end(), b2.begin());
-    return {.indices = {}, .values = values};
+    const std::span<T> unit = scratch.unit.take(this->layout().size());
+    for (std::size_t l = 1; l <= layers(); ++l) {
+      const std::span<const T> row_slopes = row_of(l, r, slopes(l, b));
+      const std::span<const T> row_inputs = row_of(l - 1, r, values(l - 1, b));
+      set_outer(row_slopes, row_inputs, weights_of(l, unit));
+      std::copy(row_slopes.begin(), row_slopes.end(), biases_of(l, unit).begin());
+    }
+    return {.indices = {}, .values = unit};
   }
 
-  std::size_t inputs_;
-  std::size_t hidden_;
-  std::size_t classes_;
+  std::vector<std::uint32_t> widths_ = {};  // inputs, hidden layers, classes
+  std::vector<std::size_t> offsets_ = {};   // sums of the widths before
+  std::size_t largest_weights_ = 0;
   bool relu_;
 };
 
 const Card kCard = {
     .kind = "problem",
     .name = "mlp",
-    .summary = "perceptron with one hidden layer, softmax cross-entropy",
+    .summary = "perceptron with one or more hidden layers, softmax cross-entropy",
     .params =
         {
             {.key = "hidden",
-             .type = ParamType::kInteger,
+             .type = ParamType::kIntegers,
              .default_text = "64",
-             .help = "units of the hidden layer",
+             .help = "the units of every hidden layer, from the inputs on",
              .min = 1,
              .max = 65536},
             {.key = "activation",
              .type = ParamType::kChoice,
              .default_text = "relu",
-             .help = "of the hidden layer",
+             .help = "of the hidden layers",
              .choices = {"relu", "tanh"}},
             {.key = "l2",
              .type = ParamType::kReal,
              .default_text = "0",
-             .help = "adds l2/2 times the squared norm of both weight matrices",
+             .help = "adds l2/2 times the squared norm of the weight matrices",
              .min = 0,
              .max = 1000000},
         },

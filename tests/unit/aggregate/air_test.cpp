@@ -86,6 +86,27 @@ class Air {
   std::vector<double> gradient_ = {0.0};  // what the messages are made of does not matter here
 };
 
+// docs/channels.md, to the digits that stand there.
+TEST(AirMean, IsTheWorkedExampleOfThePage) {
+  const std::vector<std::vector<double>> rows = {{3, 0, 4}, {1, 2, 2}};
+  for (const char* form : {"physical", "effective"}) {
+    Air air(std::string("air:power=8,form=") + form, {3}, 2);
+    const std::vector<double> received = air.send(0, rows);
+    const ChannelReport report = air.report();
+    EXPECT_EQ(report.uses, 3U);
+    EXPECT_NEAR(report.largest_energy, 8, 1e-12);
+    EXPECT_NEAR(report.energy, (8 + 2.88) / 2, 1e-12);
+    EXPECT_NEAR(report.predicted_lambda, 0.167, 0.0005);
+    const std::vector<double> mean = air.noiseless();
+    std::vector<double> noise(3, 0.0);
+    add_channel_noise<double>({.seed = 6}, 1, noise);
+    for (std::size_t i = 0; i < 3; ++i) {
+      EXPECT_NEAR(mean[i], (std::vector<double>{2, 1, 3})[i], 1e-12);
+      EXPECT_NEAR(received[i] - mean[i], 0.884 * noise[i], 0.0005 * std::fabs(noise[i])) << form;
+    }
+  }
+}
+
 const std::vector<std::size_t> kSizes = {10, 100, 37};
 
 // What every worker sends, and its norms per block, worker after worker.

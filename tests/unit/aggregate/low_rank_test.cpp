@@ -209,7 +209,59 @@ Layout mixed_layout() {
   return Layout({{.name = "w", .shape = {24, 18}}, {.name = "b", .shape = {24, 1}}});
 }
 
-TEST(LaserCheck08, WhatIsSentTelescopesToTheGradients) {
+// C(M) by a basis with orthonormal columns: of the columns of M, or (right) of its rows.
+Matrix projected(const Matrix& basis, const Matrix& m, bool right) {
+  if (right) return oracle::product(oracle::product(m, basis), oracle::transposed(basis));
+  return oracle::product(basis, oracle::product(oracle::transposed(basis), m));
+}
+
+// For every worker: what it sent, here made from its memory and the basis that the round has left
+// behind, adds up to its gradients less its memory. With the channel as without.
+TEST(LaserCheck08, WhatAWorkerSentTelescopesToItsGradients) {
+  constexpr std::uint32_t kRows = 24;
+  constexpr std::uint32_t kCols = 18;
+  constexpr std::size_t kWorkers = 3;
+  for (const char* spec : {"lowrank:rank=2,form=alternating", "lowrank:rank=2,form=two-factor",
+                           "laser:rank=2,power=20", "laser:rank=2,power=20,variant=two-factor"}) {
+    const bool alternating = std::string(spec).find("two-factor") == std::string::npos;
+    Session<double> session(spec, matrix_layout(kRows, kCols), kWorkers);
+    const auto& low_rank = session.as<LowRank<double>>();
+    const auto memory = [&](std::size_t w) {
+      return to_matrix<double>(low_rank.memory(w), kRows, kCols);
+    };
+    std::vector<Matrix> sent(kWorkers, oracle::zeros(kRows, kCols));
+    std::vector<Matrix> given(kWorkers, oracle::zeros(kRows, kCols));
+    for (std::uint32_t t = 0; t < 200; ++t) {
+      std::vector<std::vector<double>> gradients;
+      std::vector<Matrix> messages;
+      for (std::uint32_t w = 0; w < kWorkers; ++w) {
+        gradients.push_back(normals<double>(kRows * kCols, t, w));
+        const Matrix g = to_matrix<double>(std::span<const double>(gradients[w]), kRows, kCols);
+        given[w] = oracle::sum(given[w], g);
+        messages.push_back(oracle::sum(memory(w), g));
+      }
+      session.round(t, gradients);
+      const bool right = alternating && t % 2 == 1;
+      const Matrix basis = right ? columns(low_rank.q(), kCols) : columns(low_rank.p(), kRows);
+      for (std::size_t w = 0; w < kWorkers; ++w) {
+        sent[w] = oracle::sum(sent[w], projected(basis, messages[w], right));
+      }
+    }
+    for (std::size_t w = 0; w < kWorkers; ++w) {
+      const Matrix all = oracle::sum(sent[w], memory(w));
+      double error = 0;
+      for (std::size_t i = 0; i < kRows; ++i) {
+        for (std::size_t j = 0; j < kCols; ++j) error += std::pow(all[i][j] - given[w][i][j], 2);
+      }
+      EXPECT_LE(std::sqrt(error), 1e-12 * std::sqrt(oracle::squared_norm(given[w])))
+          << spec << ", worker " << w;
+    }
+  }
+}
+
+// The direction of lowrank is the mean of what the workers sent; tensors that are not compressed
+// have no memory.
+TEST(LaserCheck08, TheDirectionsTelescopeToTheMeanGradients) {
   const Layout layout = mixed_layout();
   for (const char* form : {"alternating", "two-factor"}) {
     Session<double> session(std::string("lowrank:rank=2,form=") + form, layout, 3);
@@ -286,14 +338,9 @@ TEST(LaserCheck09, TheVirtualIterateMakesPlainNoisySteps) {
     // C(mean M) by the basis that the round has left behind, independently of what was sent.
     const Matrix m =
         oracle::sum(to_matrix<double>(before, kRows, kCols), to_matrix<double>(mean, kRows, kCols));
-    Matrix c;
-    if (t % 2 == 0) {
-      const Matrix basis = columns(laser.p(), kRows);
-      c = oracle::product(basis, oracle::product(oracle::transposed(basis), m));
-    } else {
-      const Matrix basis = columns(laser.q(), kCols);
-      c = oracle::product(oracle::product(m, basis), oracle::transposed(basis));
-    }
+    const bool right = t % 2 == 1;
+    const Matrix c =
+        projected(right ? columns(laser.q(), kCols) : columns(laser.p(), kRows), m, right);
     for (std::size_t i = 0; i < x.size(); ++i) {
       const double noise = session.direction()[i] - c[i / kCols][i % kCols];
       virtual_x[i] -= kStep * (mean[i] + noise);

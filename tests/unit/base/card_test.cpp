@@ -31,6 +31,7 @@ const Card kMany{
     .summary = "one parameter of each type",
     .params = {
         {.key = "whole", .type = ParamType::kInteger, .default_text = "3", .min = 1, .max = 10},
+        {.key = "sizes", .type = ParamType::kIntegers, .default_text = "8/4", .min = 1, .max = 99},
         {.key = "half",
          .type = ParamType::kReal,
          .default_text = "0.50",
@@ -130,6 +131,12 @@ TEST_F(CatalogTest, SaysExactlyWhatIsWrong) {
       {"compressor", "many:whole=11", {"many: whole=11 is not in [1, 10]"}},
       {"compressor", "many:whole=1.5", {"many: whole=1.5 is not a whole number"}},
       {"compressor", "many:whole=10", {}},
+      {"compressor", "many:sizes=99", {}},
+      {"compressor", "many:sizes=1/2/3", {}},
+      {"compressor", "many:sizes=1/0/100", {"many: sizes=1/0/100: 0 is not in [1, 99]"}},
+      {"compressor",
+       "many:sizes=1/",
+       {"many: sizes=1/ is not a list of whole numbers joined by '/'"}},
       {"compressor", "many:half=0", {}},
       {"compressor", "many:half=1", {"many: half=1 is not in [0, 1)"}},
       {"compressor", "many:above=-1", {"many: above=-1 is not in [0, inf)"}},
@@ -167,10 +174,12 @@ TEST_F(CatalogTest, ADuplicateInASpecThatWasBuiltByHandIsAProblem) {
 TEST_F(CatalogTest, CanonicalFillsDefaultsAndSortsKeys) {
   EXPECT_EQ(
       canonical("many", "compressor"),
-      "many:above=2,flag=false,free=-1000,half=0.5,label=none,mode=slow,q=(topk:k=0.1),whole=3");
+      "many:above=2,flag=false,free=-1000,half=0.5,label=none,mode=slow,q=(topk:k=0.1),sizes=8/4,"
+      "whole=3");
   EXPECT_EQ(
-      canonical("many:whole=07,q=(topk:k=1e-2),half=.25,label=a/b", "compressor"),
-      "many:above=2,flag=false,free=-1000,half=0.25,label=a/b,mode=slow,q=(topk:k=0.01),whole=7");
+      canonical("many:whole=07,q=(topk:k=1e-2),half=.25,label=a/b,sizes=007/1", "compressor"),
+      "many:above=2,flag=false,free=-1000,half=0.25,label=a/b,mode=slow,q=(topk:k=0.01),sizes=7/1,"
+      "whole=7");
 }
 
 TEST_F(CatalogTest, CanonicalFillsTheMethodBehindTheColon) {
@@ -231,6 +240,15 @@ TEST(ParseInteger, TakesOneWholeNumberAndNothingElse) {
     EXPECT_FALSE(parse_integer(text)) << text;
   }
   EXPECT_EQ(parse_integer("1.0").error(), "'1.0' is not a whole number");
+}
+
+TEST(ParseIntegers, TakesWholeNumbersBetweenSlashes) {
+  EXPECT_EQ(*parse_integers("64"), (std::vector<std::int64_t>{64}));
+  EXPECT_EQ(*parse_integers("128/064/-1"), (std::vector<std::int64_t>{128, 64, -1}));
+  for (const char* text : {"", "/", "1/", "/1", "1//2", "1/ 2", "1,2", "1x2", "1/2.0"}) {
+    EXPECT_FALSE(parse_integers(text)) << text;
+  }
+  EXPECT_EQ(parse_integers("1/b").error(), "'b' is not a whole number");
 }
 
 TEST(JoinOr, ReadsLikeASentence) {

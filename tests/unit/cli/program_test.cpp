@@ -375,6 +375,10 @@ TEST_F(Program, ListsAndDescribesMethods) {
   const Finished orders = call({"list", "order"});
   EXPECT_EQ(orders.code, 0);
   EXPECT_EQ(orders.out.find("vote"), std::string::npos);
+  const Finished channels = call({"list", "channels"});
+  EXPECT_EQ(channels.code, 0);
+  EXPECT_EQ(channels.out, call({"list", "channel"}).out);
+  EXPECT_NE(channels.out.find("  rayleigh "), std::string::npos);
   const Finished vote = call({"describe", "vote"});
   EXPECT_EQ(vote.code, 0);
   EXPECT_NE(vote.out.find("beta: number, at least 0, below 1; default 0"), std::string::npos)

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstdlib>
 #include <optional>
 
@@ -36,12 +37,12 @@ TEST(Load, KnowsEveryKindOfData) {
   const Catalog catalog = data_catalog();
   for (const char* name :
        {"synthetic-sparse", "synthetic-images", "synthetic-low-rank", "synthetic-prototypes",
-        "synthetic-presence", "one-vs-rest", "libsvm", "idx", "a9a", "mnist"}) {
+        "synthetic-presence", "one-vs-rest", "libsvm", "idx", "standardised", "a9a", "mnist"}) {
     const Card* card = catalog.find("data", name);
     ASSERT_NE(card, nullptr) << name;
     EXPECT_FALSE(card->summary.empty()) << name;
   }
-  EXPECT_EQ(data_cards().size(), 8 + known_datasets().size());
+  EXPECT_EQ(data_cards().size(), 9 + known_datasets().size());
 }
 
 TEST(Load, GeneratesSparseRows) {
@@ -146,6 +147,50 @@ TEST(Load, ReadsIdx) {
   EXPECT_EQ(data.class_count, 4U);
   EXPECT_EQ(data.image_width, 2U);
   EXPECT_EQ(data.description, "1 + 1 rows, 2 features (1 x 2 pixels), 4 classes");
+}
+
+double mean_of(const std::vector<float>& values, double power) {
+  double sum = 0;
+  for (const float value : values) sum += std::pow(static_cast<double>(value), power);
+  return sum / static_cast<double>(values.size());
+}
+
+TEST(Load, StandardisesDenseRowsByTheMomentsOfTheTrainingRows) {
+  const std::string inner = "synthetic-images:rows=40,test_rows=9,side=7";
+  const Dataset plain = load_text(inner, {.seed = 3});
+  const Dataset data = load_text("standardised:" + inner, {.seed = 3});
+  EXPECT_EQ(data.name, "standardised:" + plain.name);
+  EXPECT_EQ(data.train.classes, plain.train.classes);
+  EXPECT_EQ(data.image_width, 7U);
+  const auto& before = std::get<DenseRows>(plain.train.rows).values;
+  const auto& after = std::get<DenseRows>(data.train.rows).values;
+  EXPECT_NEAR(mean_of(after, 1), 0, 1e-6);  // roundings to float, of numbers of size 1
+  EXPECT_NEAR(mean_of(after, 2), 1, 1e-6);
+  const double mean = mean_of(before, 1);
+  const double deviation = std::sqrt(mean_of(before, 2) - mean * mean);
+  const auto& test_before = std::get<DenseRows>(plain.test.rows).values;
+  const auto& test_after = std::get<DenseRows>(data.test.rows).values;
+  ASSERT_EQ(test_after.size(), test_before.size());
+  for (std::size_t i = 0; i < test_after.size(); ++i) {
+    EXPECT_NEAR(test_after[i], (static_cast<double>(test_before[i]) - mean) / deviation, 1e-5);
+  }
+}
+
+TEST(Load, StandardisesNeitherSparseNorConstantRows) {
+  EXPECT_EQ(problems_of("standardised"),
+            (std::vector<std::string>{
+                "standardised: a data must stand behind it, e.g. standardised:NAME"}));
+  EXPECT_EQ(error_of<ConfigError>([] { (void)load_text("standardised:synthetic-sparse:rows=9"); }),
+            "standardised: the rows of synthetic-sparse are sparse, and a shift would fill them; "
+            "use it as it is");
+  const TemporaryFolder folder;
+  const std::string blank("\0\0\x8\3\0\0\0\1\0\0\0\1\0\0\0\2\xff\xff", 18);
+  const std::string images = folder.write("i", blank).string();
+  const std::string labels = folder.write("l", kLabels).string();
+  EXPECT_EQ(error_of<ConfigError>([&] {
+              (void)load_text("standardised:idx:images=" + images + ",labels=" + labels);
+            }),
+            "standardised: all numbers of idx are 1; there is nothing to scale, use it as it is");
 }
 
 TEST(Load, RefusesTestImagesThatDoNotFit) {

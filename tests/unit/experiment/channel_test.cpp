@@ -121,6 +121,81 @@ TEST(ChannelRecords, MethodsOverTheWireHaveNone) {
   EXPECT_TRUE(Json::parse(summary_json(run.plan, run.summary))["methods"][0]["channel"].is_null());
 }
 
+// An epoch of 20 examples per worker is 5 rounds: one record per epoch.
+std::string ordered(const std::string& aggregator, const std::string& order) {
+  return "batch = 4\n" + kHead + method(aggregator, "step = 0.2\norder = '" + order + "'\n");
+}
+
+std::vector<double> losses(const Outcome& outcome) {
+  std::vector<double> out;
+  for (const Record& record : outcome.records) out.push_back(*record.metrics.loss);
+  return out;
+}
+
+TEST(OrdersUnderChannelNoise, TrainAndAreTheSameOnAnyNumberOfRanks) {
+  for (const char* aggregator : {"air:power=300", "laser:power=300,rank=2"}) {
+    for (const char* order : {"cd-grab", "cd-grab:exchange=sharded"}) {
+      const std::string text = ordered(aggregator, order);
+      const auto one = run_text(text, 1);
+      ASSERT_EQ(one.records.size(), 5U);
+      EXPECT_LT(losses(one).back(), 0.9 * losses(one).front()) << aggregator << ' ' << order;
+      EXPECT_GT(one.summary.methods[0].order->uplink_bytes, 0.0);
+      for (const std::uint32_t ranks : {2U, 4U}) {
+        const auto many = run_text(text, ranks);
+        for (std::size_t i = 0; i < one.records.size(); ++i) {
+          EXPECT_EQ(without_seconds(many.plan, many.records[i]),
+                    without_seconds(one.plan, one.records[i]))
+              << aggregator << ' ' << order << ", " << ranks << " ranks";
+        }
+      }
+    }
+  }
+}
+
+// What orders exchange does not touch the noise: the first epoch is that of shuffling once, bit
+// for bit, and later ones are not.
+TEST(OrdersUnderChannelNoise, ChangeTheOrderAndNothingElse) {
+  for (const char* aggregator : {"air:power=300", "laser:power=300,rank=2", "air-sign:power=300"}) {
+    const auto once = losses(run_text(ordered(aggregator, "once"), 2));
+    const auto balanced = losses(run_text(ordered(aggregator, "cd-grab"), 2));
+    EXPECT_EQ(balanced[1], once[1]) << aggregator;
+    EXPECT_NE(balanced[2], once[2]) << aggregator;
+  }
+}
+
+// Orders see gradients before the channel does: without noise nothing differs from a mean over the
+// wire (a mean over 4 workers is exact in either way).
+TEST(OrdersUnderChannelNoise, SeeWhatTheySeeOverTheWire) {
+  const std::string precise = "precision = 'double'\n";
+  const auto wire = losses(run_text(precise + ordered("dense", "cd-grab"), 2));
+  EXPECT_EQ(losses(run_text(precise + ordered("air:power=1,channel=(noiseless)", "cd-grab"), 2)),
+            wire);
+  EXPECT_NE(losses(run_text(precise + ordered("air:power=1", "cd-grab"), 2)), wire);
+}
+
+TEST(Validation, SaysWhyAMethodCannotGoOverTheAir) {
+  const auto errors = [](const std::string& spec) { return errors_of(kHead + method(spec)); };
+  for (const char* spec : {"air:power=9,memory=ef14:identity", "air:power=9,memory=ef21:identity",
+                           "air:power=9,memory=ef21:crandk:correlated=true,k=0.3",
+                           "air:power=9,memory=ef21:shrink:randk:correlated=true,k=0.3",
+                           "air:power=9:randk:correlated=true,k=0.3", "air-sign:power=9"}) {
+    EXPECT_EQ(errors(spec), std::vector<std::string>{}) << spec;
+  }
+  for (const char* spec : {"air:power=9,memory=ef21:topk:k=0.3", "air:power=9,memory=ef14:sign",
+                           "air:power=9:cpermk", "air:power=9:qsgd"}) {
+    ASSERT_EQ(errors(spec).size(), 1U) << spec;
+    EXPECT_NE(errors(spec).front().find("is not linear over the workers, so that its messages "
+                                        "cannot be added in the air; use "),
+              std::string::npos)
+        << spec;
+  }
+  ASSERT_EQ(errors("air:power=9,memory=ef21:randk:correlated=true,k=0.3").size(), 1U);
+  EXPECT_NE(errors("air:power=9,memory=ef21:randk:correlated=true,k=0.3")
+                .front()
+                .find("needs a contractive compressor"),
+            std::string::npos);
+}
+
 TEST(LinkSetting, LosesAndResendsFramesAndTheRecordsSaySo) {
   const auto lossy = run_text(kHead + method("dense", "link = 'erasure:p=0.3,repair=drop'\n"), 2);
   EXPECT_GT(lossy.records.back().lost_frames, 0U);

@@ -13,20 +13,35 @@ namespace {
 
 using namespace testing_problem;
 
+struct Widths {
+  const char* spec;
+  std::vector<std::size_t> hidden;
+};
+
 TEST(Mlp, AgreesWithTheFormulasOnDenseAndSparseRows) {
+  const std::vector<Widths> cases = {
+      {"9", {9}}, {"9/5", {9, 5}}, {"3/8", {3, 8}}, {"7/1/6", {7, 1, 6}}};
   for (const data::Dataset& data : {image_data(), sparse_data()}) {
     const ProblemSetup setup = setup_of(data, {.workers = 2});
-    for (const bool relu : {true, false}) {
-      const auto problem = make<double>(
-          std::string("mlp:hidden=9,l2=0.1,activation=") + (relu ? "relu" : "tanh"), setup);
-      const oracle::Network network{
-          .widths = {data.train.features(), 9, data.class_count}, .relu = relu, .l2 = 0.1};
-      const std::vector<double> x = point<double>(problem->layout().size(), 0.5, 4);
-      for (std::uint32_t w = 0; w < 2; ++w) {
-        const oracle::Value expected = oracle::cross_entropy(
-            network, dense(data.train, setup.shards[w]), labels(data.train, setup.shards[w]), x);
-        EXPECT_NEAR(loss(*problem, w, x), expected.loss, kSumError * expected.loss);
-        EXPECT_LE(relative_difference(gradient(*problem, w, x), expected.gradient), kSumError);
+    for (const Widths& widths : cases) {
+      for (const bool relu : {true, false}) {
+        const auto problem = make<double>(std::string("mlp:l2=0.1,hidden=") + widths.spec +
+                                              ",activation=" + (relu ? "relu" : "tanh"),
+                                          setup);
+        oracle::Network network{.widths = {data.train.features()}, .relu = relu, .l2 = 0.1};
+        network.widths.insert(network.widths.end(), widths.hidden.begin(), widths.hidden.end());
+        network.widths.push_back(data.class_count);
+        for (const std::uint32_t number : {4U, 5U}) {
+          const std::vector<double> x = point<double>(problem->layout().size(), 0.5, number);
+          for (std::uint32_t w = 0; w < 2; ++w) {
+            const oracle::Value expected =
+                oracle::cross_entropy(network, dense(data.train, setup.shards[w]),
+                                      labels(data.train, setup.shards[w]), x);
+            EXPECT_NEAR(loss(*problem, w, x), expected.loss, kSumError * expected.loss);
+            EXPECT_LE(relative_difference(gradient(*problem, w, x), expected.gradient), kSumError)
+                << widths.spec;
+          }
+        }
       }
     }
   }
@@ -42,13 +57,32 @@ TEST(Mlp, TensorsLieInTheOrderOfTheLayers) {
   EXPECT_EQ(tensors[1].role, Role::kBias);
   EXPECT_EQ(tensors[2].shape, (Shape{10, 9}));
   EXPECT_EQ(tensors[3].name, "b2");
+  const auto deep = make<float>("mlp:hidden=9/4", setup_of(data, {.workers = 1}));
+  ASSERT_EQ(deep->layout().tensors().size(), 6U);
+  EXPECT_EQ(deep->layout().tensors()[2].shape, (Shape{4, 9}));
+  EXPECT_EQ(deep->layout().tensors()[4].name, "w3");
+  EXPECT_EQ(deep->layout().tensors()[4].shape, (Shape{10, 4}));
+  EXPECT_EQ(deep->description(),
+            "perceptron 49-9-4-10 (relu), 301 examples, 49 features, 1 workers");
+}
+
+TEST(Mlp, RefusesMoreParametersThanAModelMayHave) {
+  const data::Dataset data = image_data();
+  try {
+    make<float>("mlp:hidden=65536/65536", setup_of(data, {.workers = 1}));
+    FAIL() << "4.3e9 parameters";
+  } catch (const ConfigError& error) {
+    EXPECT_STREQ(error.what(),
+                 "mlp: hidden=65536/65536 on 49 features makes 4298965002 parameters, more than "
+                 "4294967295; take fewer units");
+  }
 }
 
 TEST(Mlp, StartHasTheVarianceOfHeOrXavier) {
   const data::Dataset data = image_data();
   for (const bool relu : {true, false}) {
     const auto problem =
-        make<double>(std::string("mlp:hidden=200,activation=") + (relu ? "relu" : "tanh"),
+        make<double>(std::string("mlp:hidden=200/90,activation=") + (relu ? "relu" : "tanh"),
                      setup_of(data, {.workers = 1}));
     std::vector<double> x(problem->layout().size());
     problem->initial_point(21, x);

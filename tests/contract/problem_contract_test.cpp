@@ -277,6 +277,48 @@ TEST_P(ProblemContract, UnitGradientsLeaveTheBatchGradientsBits) {
   }
 }
 
+template <Real T>
+void check_sparse_gradients(const Problem<T>& problem, const std::vector<std::vector<T>>& points) {
+  ProblemScratch<T> scratch;
+  SparseVector<T> sparse;
+  for (const std::vector<T>& x : points) {
+    for (std::uint32_t w = 0; w < kWorkers; ++w) {
+      for (const std::vector<std::uint32_t>& units : batches(problem.units(w))) {
+        std::vector<T> expected(x.size());
+        problem.batch_gradient(w, units, x, expected, scratch);
+        problem.sparse_gradient(w, units, x, sparse, scratch);
+        std::vector<T> g(x.size(), T{0});
+        for (std::size_t j = 0; j < sparse.size(); ++j) {
+          ASSERT_TRUE(j == 0 || sparse.indices[j - 1] < sparse.indices[j]);
+          ASSERT_NE(sparse.values[j], T{0});
+          g[sparse.indices[j]] = sparse.values[j];
+        }
+        EXPECT_EQ(g, expected);
+      }
+    }
+  }
+}
+
+TEST_P(ProblemContract, SparseGradientsHaveTheBatchGradientsBits) {
+  const auto problem = make_case<float>();
+  if (!problem->sparse_entries()) return;
+  EXPECT_GT(*problem->sparse_entries(), 0);
+  std::vector<std::vector<double>> wide;
+  for (const std::vector<float>& x : points(*problem)) wide.emplace_back(x.begin(), x.end());
+  check_sparse_gradients<float>(*problem, points(*problem));
+  check_sparse_gradients<double>(*make_case<double>(), wide);
+}
+
+TEST(SparseGradients, AreThoseOfLogisticRegressionWithoutARegulariser) {
+  const auto offers = [](const char* spec) {
+    return make<float>(spec, setup(Data::kSparse, kWorkers))->sparse_entries().has_value();
+  };
+  EXPECT_TRUE(offers("logistic"));
+  EXPECT_TRUE(offers("logistic:bias=true"));
+  EXPECT_FALSE(offers("logistic:l2=0.1"));
+  EXPECT_FALSE(offers("logistic:nonconvex=0.1"));
+}
+
 // Central differences of the loss of a worker that has the one example, as for whole gradients.
 TEST_P(ProblemContract, UnitGradientsAreThoseOfTheExamplesLosses) {
   const auto problem = make_case<double>();
@@ -764,6 +806,7 @@ const Case kCases[] = {
     {.spec = "counterexample:variant=iii,eps=0.25,batch=3"},
     {.spec = "counterexample:variant=iv"},
     {.spec = "logistic", .data = Data::kSparse},
+    {.spec = "logistic:bias=true", .data = Data::kSparse},
     {.spec = "logistic:l2=0.3,bias=true", .data = Data::kSparse},
     {.spec = "logistic:l2=0.3,nonconvex=0.1", .data = Data::kSparse},
     {.spec = "softmax:l2=0.2", .data = Data::kImages},

@@ -87,31 +87,6 @@ std::unique_ptr<Dataset> load_idx(const Args& args, const DataSetup&) {
   return out;
 }
 
-void keep_one_class(std::uint32_t positive, Examples& examples) {
-  examples.signs.clear();
-  for (const std::uint32_t label : examples.classes)
-    examples.signs.push_back(label == positive ? 1.0 : -1.0);
-  examples.classes.clear();
-}
-
-std::unique_ptr<Dataset> load_one_vs_rest(const Args& args, const DataSetup& setup) {
-  std::unique_ptr<Dataset> out = data_registry().make(args.inner(), setup);
-  const std::int64_t positive = args.integer("positive");
-  if (out->label_kind != LabelKind::kClasses) {
-    throw ConfigError(fmt::format("one-vs-rest: {} has two labels already; leave out one-vs-rest",
-                                  args.inner().name));
-  }
-  if (positive >= std::int64_t{out->class_count}) {
-    throw ConfigError(fmt::format("one-vs-rest: positive={}, but the classes of {} are 0 to {}",
-                                  positive, args.inner().name, out->class_count - 1));
-  }
-  keep_one_class(static_cast<std::uint32_t>(positive), out->train);
-  keep_one_class(static_cast<std::uint32_t>(positive), out->test);
-  out->label_kind = LabelKind::kBinary;
-  out->class_count = 2;
-  return out;
-}
-
 // One method without parameters for each known data set.
 std::unique_ptr<Dataset> load_known(const Args& args, const DataSetup& setup) {
   return std::make_unique<Dataset>(
@@ -165,21 +140,6 @@ DataMethod idx_method() {
                                     {"classes", ParamType::kInteger, "10",
                                      "the number of classes; labels are below it", 1, 256}}};
   return {&card, &load_idx};
-}
-
-DataMethod one_vs_rest_method() {
-  static const Card card{
-      .kind = "data",
-      .name = "one-vs-rest",
-      .summary = "Data with classes, of which one gets the label +1 and all others -1",
-      .params = {{.key = "positive",
-                  .type = ParamType::kInteger,
-                  .default_text = "0",
-                  .help = "the class that gets +1; classes are numbered from 0",
-                  .min = 0,
-                  .max = 1000000}},
-      .inner_kind = "data"};
-  return {&card, &load_one_vs_rest};
 }
 
 const Registry<Dataset, DataSetup>& data_registry() {

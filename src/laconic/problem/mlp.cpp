@@ -122,14 +122,17 @@ class Mlp final : public ExampleProblem<T> {
     }
   }
 
-  [[nodiscard]] std::size_t score_count() const override { return classes_; }
+  [[nodiscard]] std::size_t score_count() const override { return widths_.back(); }
   void row_scores(const RowSet& rows, std::span<const T> x, std::span<double> out,
                   ProblemScratch<T>& scratch) const override {
-    const Buffers all = take(std::min(kBlock, rows.size()), scratch);
+    Buffers block = take(std::min(kBlock, rows.size()), scratch);
     for (std::size_t k = 0; k < rows.size(); k += kBlock) {
-      const Buffers block = all.first(std::min(kBlock, rows.size() - k), *this);
+      block.rows = std::min(kBlock, rows.size() - k);
       forward(rows, k, x, block);
-      std::copy(block.logits.begin(), block.logits.end(), out.subspan(k * classes_).begin());
+      for (std::size_t r = 0; r < block.rows; ++r) {
+        const auto logits = row_of(layers(), r, values(layers(), block));
+        std::copy(logits.begin(), logits.end(), out.subspan((k + r) * logits.size()).begin());
+      }
     }
   }
 

@@ -87,30 +87,6 @@ TEST(Load, ReadsLibsvmClasses) {
   EXPECT_EQ(data.train.features(), 4U);
 }
 
-TEST(Load, PutsOneClassAgainstTheRest) {
-  const TemporaryFolder folder;
-  const std::string train = folder.write("train", "5 1:1\n9 2:1\n7 1:1\n7 3:1\n").string();
-  const std::string test = folder.write("test", "9 1:1\n7 2:1\n").string();
-  const std::string inner = "libsvm:labels=classes,path=" + train + ",test=" + test;
-  const Dataset data = load_text("one-vs-rest:positive=1:" + inner);
-  EXPECT_EQ(data.label_kind, LabelKind::kBinary);
-  EXPECT_EQ(data.class_count, 2U);
-  EXPECT_EQ(data.train.signs, (std::vector<double>{-1, -1, 1, 1}));
-  EXPECT_EQ(data.test.signs, (std::vector<double>{-1, 1}));
-  EXPECT_TRUE(data.train.classes.empty());
-  EXPECT_EQ(data.train.label_ids(), (std::vector<std::uint32_t>{0, 0, 1, 1}));
-  EXPECT_EQ(std::get<SparseRows>(data.train.rows).columns,
-            std::get<SparseRows>(load_text(inner).train.rows).columns);
-  EXPECT_EQ(error_of<ConfigError>([&] { (void)load_text("one-vs-rest:positive=3:" + inner); }),
-            "one-vs-rest: positive=3, but the classes of libsvm are 0 to 2");
-}
-
-TEST(Load, DoesNotPutOneOfTwoLabelsAgainstTheRest) {
-  EXPECT_EQ(error_of<ConfigError>(
-                [] { (void)load_text("one-vs-rest:synthetic-sparse:rows=10,test_rows=0"); }),
-            "one-vs-rest: synthetic-sparse has two labels already; leave out one-vs-rest");
-}
-
 const std::string kImages("\0\0\x8\3\0\0\0\1\0\0\0\1\0\0\0\2\0\xff", 18);
 const std::string kTallImages("\0\0\x8\3\0\0\0\1\0\0\0\2\0\0\0\1\0\xff", 18);
 const std::string kLabels("\0\0\x8\1\0\0\0\1\3", 9);

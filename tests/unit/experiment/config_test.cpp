@@ -24,6 +24,7 @@ schedule = "cosine"
 record_every = 50
 record_gradient = false
 record_excess = true
+sparse = "never"
 optimizer = "sgd"
 problem = "logistic:l2=1e-4"
 data = "a9a"
@@ -61,6 +62,7 @@ TEST(ParseConfig, ReadsEveryKey) {
   EXPECT_FALSE(c.record_each_epoch);
   EXPECT_FALSE(c.record_gradient);
   EXPECT_TRUE(c.record_excess);
+  EXPECT_EQ(c.sparse, Sparse::kNever);
   EXPECT_EQ(c.network, (Network{1e8, 250e-6}));
   EXPECT_EQ(c.shared.step, (StepSize{.kind = StepSize::Kind::kTheory, .factor = 16}));
   EXPECT_EQ(c.shared.batch, (Batch{.kind = Batch::Kind::kSize, .size = 64}));
@@ -76,8 +78,8 @@ TEST(ParseConfig, ReadsEveryKey) {
 TEST(ParseConfig, SaysWhereAKeyStands) {
   const Config c = parse_config(kComplete, "f.toml").config;
   EXPECT_EQ(c.place("seed"), "f.toml:2: seed");
-  EXPECT_EQ(c.place("method[2].step"), "f.toml:30: method[2].step");
-  EXPECT_EQ(c.place("method[1].step"), "f.toml:25: method[1].step");
+  EXPECT_EQ(c.place("method[2].step"), "f.toml:31: method[2].step");
+  EXPECT_EQ(c.place("method[1].step"), "f.toml:26: method[1].step");
   EXPECT_EQ(c.place("nothing"), "f.toml: nothing");
 }
 
@@ -129,6 +131,8 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"workers", "workers = 0\n", "f.toml:1: workers", "[1, 100000]"},
         Refusal{"rounds", "rounds = 0\n", "f.toml:1: rounds", "[1, 1000000000]"},
         Refusal{"both", "rounds = 1\nepochs = 1\n", "f.toml:2: epochs", "keep one of them"},
+        Refusal{"sparse", "sparse = true\n", "f.toml:1: sparse", "must be"},
+        Refusal{"sparseness", "sparse = 'always'\n", "f.toml:1: sparse", "use 'auto' or 'never'"},
         Refusal{"precision", "precision = 'half'\n", "f.toml:1: precision", "'float' or 'double'"},
         Refusal{"batch_word", "batch = 'half'\n", "f.toml:1: batch", "'full' or 'noisy'"},
         Refusal{"batch_zero", "batch = 0\n", "f.toml:1: batch", "[1, "},

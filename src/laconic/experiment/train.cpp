@@ -222,7 +222,8 @@ class Training {
         minimum_(minimum_for(method_, *problem_)),
         excess_above_(minimum_for(plan_, *problem_)),
         exact_target_(method_.until && method_.batch.kind == Batch::Kind::kFull &&
-                      !method_.estimator) {
+                      !method_.estimator),
+        from_messages_(observes_messages(method_)) {
     const Layout& layout = problem_->layout();
     if (method_.link) link_ = links().make(*method_.link, {.seed = seed_});
     aggregator_ = aggregators<T>().make(
@@ -231,7 +232,7 @@ class Training {
                              .mine = mine_,
                              .seed = seed_,
                              .link = link_.get(),
-                             .keep_messages = observes_messages(method_),
+                             .keep_messages = from_messages_,
                              .l_worker = worker_smoothness(method_.aggregator, *problem_)});
     optimizer_ = optimizers<T>().make(method_.optimizer, {.layout = &layout});
     schedule_ = schedules().make(method_.schedule, {});
@@ -284,9 +285,9 @@ class Training {
       while (!stopped_ && status == Status::kDone) {
         const Round round = facts(made_);
         compute_gradients(round);
-        if (!observes_messages(method_)) order(round);
+        if (!from_messages_) order(round);
         add_up(aggregate(round));
-        if (observes_messages(method_)) order(round);
+        if (from_messages_) order(round);
         ++aggregated_;
         if (at_target_) {
           stopped_ = Stopped::kUntil;
@@ -406,7 +407,7 @@ class Training {
   void order(const Round& round) {
     if (!batches_) return;
     const Stopwatch watch(seconds_.order);
-    for (std::uint32_t i = 0; i < mine_.size() && observes_messages(method_); ++i) {
+    for (std::uint32_t i = 0; i < mine_.size() && from_messages_; ++i) {
       batches_->observe_message(i, aggregator_->message_of(mine_.begin + i));
     }
     batches_->end_round(round.index, comm_);
@@ -746,6 +747,7 @@ class Training {
   std::optional<double> minimum_;       // f*, where the target needs it
   std::optional<double> excess_above_;  // f*, where f - f* is recorded
   bool exact_target_ = false;           // the target is checked with the gradients of every round
+  bool from_messages_;                  // orders look at messages
 
   std::unique_ptr<DigitalLink> link_ = {};  // null: a perfect one
   std::unique_ptr<Aggregator<T>> aggregator_ = {};

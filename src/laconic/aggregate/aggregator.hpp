@@ -158,6 +158,10 @@ class Aggregator {
     LACONIC_EXPECTS(sends_model());
   }
 
+  // What the optimizers of a method that sends the model have to say (Optimizer::remark), those of
+  // the servers that lie here; empty if they have nothing to say.
+  [[nodiscard]] virtual std::string remark() const { return {}; }
+
   // What the server decodes the last message of a hosted worker to, before it combines messages:
   // the worker's contribution to the direction. Decoded here from the same bytes. Valid until the
   // next call of aggregate. Precondition: AggregatorSetup::keep_messages.

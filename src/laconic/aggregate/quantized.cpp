@@ -121,6 +121,14 @@ class Quantized final : public Aggregator<T> {
     return kept_.of(worker);
   }
 
+  // The first in order of the shards.
+  [[nodiscard]] std::string remark() const override {
+    for (const ModelShard<T>& model : models_) {
+      if (std::string text = model.optimizer->remark(); !text.empty()) return text;
+    }
+    return {};
+  }
+
   [[nodiscard]] bool takes_sparse() const override {
     if (options_.down == Down::kSum || options_.raw_matrix || setup_.keep_messages) return false;
     const auto tensors = setup_.layout->tensors();

@@ -35,6 +35,7 @@ constexpr std::uint32_t kOrderPhase = kMeasurePhase + 8;  // and the seven behin
 
 constexpr std::uint32_t kTargetPhase = kMeasurePhase + 3;
 constexpr std::uint32_t kBudgetPhase = kMeasurePhase + 4;
+constexpr std::uint32_t kRemarkPhase = kMeasurePhase + 5;
 
 // Below this share of the coordinates a batch is sparse.
 constexpr double kSparseShare = 0.25;
@@ -311,10 +312,27 @@ class Training {
                          .layout = &problem_->layout(),
                          .x = std::span<const T>(x_)});
     }
+    remark_ = remark(status);
     return result(status);
   }
 
  private:
+  // What the optimizer has to say, or the first of those that servers run: the same on all ranks.
+  // After a divergence the ranks talk no more.
+  std::string remark(Status status) {
+    if (!aggregator_->sends_model()) return optimizer_->remark();
+    if (status == Status::kDiverged) return {};
+    const MeterScope scope(comm_, measuring_traffic_);
+    const std::string mine = aggregator_->remark();
+    comm_.all_gather({made_, kRemarkPhase}, std::as_bytes(std::span(mine)), gathered_);
+    for (std::uint32_t rank = 0; rank < comm_.size(); ++rank) {
+      std::string text;
+      for (const std::byte b : gathered_.part(rank)) text += static_cast<char>(b);
+      if (!text.empty()) return text;
+    }
+    return {};
+  }
+
   // Whether rounds leave out zeros. Facts of the experiment decide, alike on all ranks.
   [[nodiscard]] bool goes_sparse() const {
     if (plan_.sparse == Sparse::kNever || adversary_ || page_ || !batches_) return false;
@@ -724,7 +742,7 @@ class Training {
             .dimension = x_.size(),
             .load = load_,
             .order_memory = order_memory(),
-            .remark = optimizer_->remark(),
+            .remark = remark_,
             .sparse = sparse_};
   }
 
@@ -784,6 +802,7 @@ class Training {
   std::vector<Distortion> distortion_ = {};  // of the last measured round, by hosted worker
   NetworkLoad load_ = {};
   Seconds seconds_ = {};
+  std::string remark_ = {};
   Record last_ = {};
   Traffic measuring_traffic_ = {};
   std::vector<std::byte> measured_bytes_ = {};

@@ -192,7 +192,8 @@ optimizer = "adagrad-rda:delta=1e-3,l1=0.02"
   EXPECT_GT(*sparse.final.objective, *sparse.final.loss);
   EXPECT_LT(*sparse.final.density, *plain.final.density);
   EXPECT_NE(sparse.remark.find("adagrad-rda: delta=0.001 is below"), std::string::npos);
-  // The server's optimizer takes the steps that everybody's would.
+  // The server's optimizer takes the steps that everybody's would, and says the same about them.
+  EXPECT_EQ(server.remark, sparse.remark);
   EXPECT_EQ(*server.final.objective, *sparse.final.objective);
   EXPECT_EQ(*server.final.density, *sparse.final.density);
   EXPECT_EQ(server.uplink.frame_bytes, sparse.uplink.frame_bytes);

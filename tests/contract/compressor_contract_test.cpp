@@ -80,7 +80,7 @@ std::vector<T> test_vector(std::size_t dim, std::uint32_t seed) {
 }
 
 Spec canonical(const std::string& spec) {
-  return test::aggregate_catalog().canonical(parse_spec(spec).value_or_throw(), "compressor");
+  return aggregator_catalog().canonical(parse_spec(spec).value_or_throw(), "compressor");
 }
 
 template <Real T>
@@ -221,7 +221,7 @@ template <Real T>
 void check_promises(const std::string& spec) {
   const auto compressor = make<T>(spec);
   const std::string promises(
-      test::aggregate_catalog().find("compressor", canonical(spec).name)->promises);
+      aggregator_catalog().find("compressor", canonical(spec).name)->promises);
   for (const Shape shape : kShapes) {
     const Traits traits = compressor->traits(shape);
     EXPECT_TRUE(traits.alpha.has_value() || traits.unbiased ||

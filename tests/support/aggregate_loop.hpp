@@ -19,31 +19,13 @@
 
 namespace laconic::test {
 
-inline const Catalog& aggregate_catalog() {
-  static const Catalog catalog = [] {
-    Catalog c;
-    add_aggregator_cards(c);
-    add_mechanism_cards(c);
-    add_compressor_cards(c);
-    add_channel_cards(c);
-    add_link_cards(c);
-    return c;
-  }();
-  return catalog;
-}
-
-inline Spec canonical_aggregator(const std::string& text) {
-  const Spec spec = parse_spec(text).value_or_throw();
-  const auto problems = aggregate_catalog().problems(spec, "aggregator");
-  if (!problems.empty()) throw ConfigError(problems.front());
-  return aggregate_catalog().canonical(spec, "aggregator");
-}
+using laconic::canonical_aggregator;
 
 inline std::unique_ptr<DigitalLink> link_of(const std::string& text, std::uint64_t seed) {
   const Spec spec = parse_spec(text).value_or_throw();
-  const auto problems = aggregate_catalog().problems(spec, "link");
+  const auto problems = aggregator_catalog().problems(spec, "link");
   if (!problems.empty()) throw ConfigError(problems.front());
-  return links().make(aggregate_catalog().canonical(spec, "link"), {.seed = seed});
+  return links().make(aggregator_catalog().canonical(spec, "link"), {.seed = seed});
 }
 
 inline Layout flat_layout(std::uint32_t dim) { return Layout({{.name = "x", .shape = {dim, 1}}}); }

@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "laconic/base/assert.hpp"
@@ -221,5 +222,10 @@ struct AggregatorNeeds {
 };
 [[nodiscard]] AggregatorNeeds aggregator_needs(const Spec& canonical, std::uint32_t workers);
 void add_aggregator_cards(Catalog& catalog);
+// The cards of aggregators and of all that their specs may contain: mechanisms, compressors,
+// channels, and the links under them.
+[[nodiscard]] const Catalog& aggregator_catalog();
+// Throws ConfigError, with the first problem that the cards know of.
+[[nodiscard]] Spec canonical_aggregator(std::string_view text);
 
 }  // namespace laconic

@@ -5,6 +5,11 @@
 #include "laconic/aggregate/methods.hpp"
 #include "laconic/aggregate/shards.hpp"
 #include "laconic/base/assert.hpp"
+#include "laconic/base/card.hpp"
+#include "laconic/base/error.hpp"
+#include "laconic/channel/analog.hpp"
+#include "laconic/compress/compressor.hpp"
+#include "laconic/mechanism/mechanism.hpp"
 
 namespace laconic {
 
@@ -22,6 +27,26 @@ template const AggregatorRegistry<double>& aggregators<double>();
 
 void add_aggregator_cards(Catalog& catalog) {
   for (const auto& method : aggregators<float>().methods()) catalog.add(*method.card);
+}
+
+const Catalog& aggregator_catalog() {
+  static const Catalog catalog = [] {
+    Catalog c;
+    add_aggregator_cards(c);
+    add_mechanism_cards(c);
+    add_compressor_cards(c);
+    add_channel_cards(c);
+    add_link_cards(c);
+    return c;
+  }();
+  return catalog;
+}
+
+Spec canonical_aggregator(std::string_view text) {
+  const Spec spec = parse_spec(text).value_or_throw();
+  const auto problems = aggregator_catalog().problems(spec, "aggregator");
+  if (!problems.empty()) throw ConfigError(problems.front());
+  return aggregator_catalog().canonical(spec, "aggregator");
 }
 
 std::vector<std::string> aggregator_problems(const Spec& canonical, std::uint32_t workers,

@@ -9,14 +9,9 @@
 #include <mutex>
 
 #include "laconic/base/assert.hpp"
-#include "laconic/base/card.hpp"
 #include "laconic/base/error.hpp"
-#include "laconic/channel/analog.hpp"
-#include "laconic/channel/link.hpp"
 #include "laconic/comm/background.hpp"
-#include "laconic/compress/compressor.hpp"
 #include "laconic/kernels/kernels.hpp"
-#include "laconic/mechanism/mechanism.hpp"
 #include "laconic/rng/stream.hpp"
 #include "laconic/tensor/workspace.hpp"
 #include "laconic/wire/wire.hpp"
@@ -29,25 +24,8 @@ constexpr std::uint32_t kStep = 1U << 30;
 constexpr Tag kAgree = {0, kStep + 1};
 constexpr Tag kOpen = {0, kStep + 2};
 
-const Catalog& cards() {
-  static const Catalog catalog = [] {
-    Catalog c;
-    add_aggregator_cards(c);
-    add_mechanism_cards(c);
-    add_compressor_cards(c);
-    add_channel_cards(c);
-    add_link_cards(c);
-    return c;
-  }();
-  return catalog;
-}
-
-Spec canonical_aggregator(const std::string& text, std::uint32_t workers) {
-  const Spec spec = parse_spec(text).value_or_throw();
-  if (const auto problems = cards().problems(spec, "aggregator"); !problems.empty()) {
-    throw ConfigError(problems.front());
-  }
-  const Spec canonical = cards().canonical(spec, "aggregator");
+Spec method_of(const std::string& text, std::uint32_t workers) {
+  const Spec canonical = canonical_aggregator(text);
   if (const auto problems = aggregator_problems(canonical, workers); !problems.empty()) {
     throw ConfigError(problems.front());
   }
@@ -142,7 +120,7 @@ class Synchronizer<T>::State {
       : options_(options), comm_(comm) {
     agree(items_of(tensors, options, sizeof(T) == 4 ? "float" : "double"), comm);
     check(tensors);
-    method_ = canonical_aggregator(options.aggregator, comm.size());
+    method_ = method_of(options.aggregator, comm.size());
     tensors_ = std::move(tensors);
     place_.resize(tensors_.size());
     buckets_ = plan_buckets(tensors_, options.buckets);
@@ -291,7 +269,7 @@ class Synchronizer<T>::State {
     for (std::size_t t = 0; t < bucket.tensors.size(); ++t) {
       place_[bucket.tensors[t]] = {.bucket = b, .offset = bucket.layout.tensors()[t].offset};
     }
-    const Spec method = bucket.exempt ? canonical_aggregator("dense", comm_.size()) : method_;
+    const Spec method = bucket.exempt ? canonical_aggregator("dense") : method_;
     const auto problems = aggregator_problems(method, comm_.size(), &bucket.layout);
     if (!problems.empty()) throw ConfigError(problems.front());
     Work& work = work_.emplace_back();

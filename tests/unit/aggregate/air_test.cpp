@@ -566,7 +566,7 @@ TEST(AirMean, SilentWorkersAreLeftOutOfTheMean) {
   const Rows rows(6);
   Air air("laser:power=7,channel=(noiseless:dropout=0.5)", kSizes, 6);
   const auto channel =
-      channels().make(test::aggregate_catalog().canonical(
+      channels().make(aggregator_catalog().canonical(
                           parse_spec("noiseless:dropout=0.5").value_or_throw(), "channel"),
                       {.seed = 6});
   for (std::uint32_t t = 0; t < 20; ++t) {
@@ -648,7 +648,7 @@ std::vector<std::string> problems_of(const std::string& spec, std::uint32_t work
 TEST(Laser, RefusesWhatCannotBeMeantInOneLineEach) {
   const auto refusal = [](const std::string& spec) -> std::string {
     try {
-      test::canonical_aggregator(spec);
+      (void)test::canonical_aggregator(spec);
     } catch (const ConfigError& e) {
       return e.what();
     }

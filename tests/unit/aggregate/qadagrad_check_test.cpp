@@ -269,7 +269,7 @@ void expect_regret_bound(bool dual) {
   constexpr double kEta = 0.4;
   const Layout layout = test::flat_layout(kDim);
   const auto quantizer = compressors<double>().make(
-      test::aggregate_catalog().canonical({.name = "vaninf"}, "compressor"), {});
+      aggregator_catalog().canonical({.name = "vaninf"}, "compressor"), {});
   double ratio = 0;
   for (std::uint32_t trial = 0; trial < 200; ++trial) {
     rng::Reader random(rng::Stream(21, {rng::Purpose::kTest, trial, 0, 0}));
@@ -456,8 +456,7 @@ Means means_at(const Game& game, const Compressor<double>& compressor, std::uint
 std::vector<double> raw_matrix_oracle(const Game& game, const std::string& quantizer, bool dual,
                                       std::uint32_t rounds) {
   const auto compressor = compressors<double>().make(
-      test::aggregate_catalog().canonical(parse_spec(quantizer).value_or_throw(), "compressor"),
-      {});
+      aggregator_catalog().canonical(parse_spec(quantizer).value_or_throw(), "compressor"), {});
   std::vector<oracle::AdagradCoordinate> truth;
   for (const Tensor& tensor : game.layout.tensors()) {
     const double lambda = tensor.role == Role::kBias ? 0 : 0.05;
@@ -622,7 +621,7 @@ TEST(Quantized, MeasuresTheNoiseOfWhatWorkersSend) {
           by_worker[mine.begin + w] = report.distortion[w];
       });
       const auto compressor = compressors<double>().make(
-          test::aggregate_catalog().canonical({.name = quantizer}, "compressor"), {});
+          aggregator_catalog().canonical({.name = quantizer}, "compressor"), {});
       for (std::uint32_t w = 0; w < game.workers; ++w) {
         std::vector<double> g(game.layout.size());
         game.gradient<double>(w, 3, std::span<const double>(std::vector<double>(g.size(), 0.5)),

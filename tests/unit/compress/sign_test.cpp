@@ -16,7 +16,7 @@ namespace {
 template <Real T>
 std::unique_ptr<Compressor<T>> make(const std::string& spec) {
   return compressors<T>().make(
-      test::aggregate_catalog().canonical(parse_spec(spec).value_or_throw(), "compressor"), {});
+      aggregator_catalog().canonical(parse_spec(spec).value_or_throw(), "compressor"), {});
 }
 
 template <Real T>

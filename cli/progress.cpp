@@ -33,6 +33,10 @@ std::string metrics_text(const Metrics& metrics) {
   if (metrics.loss) out += fmt::format("loss {:<8}", short_number(*metrics.loss));
   const auto& accuracy = metrics.test_accuracy ? metrics.test_accuracy : metrics.train_accuracy;
   if (accuracy) out += fmt::format(" {:6.2f} %", *accuracy * 100);
+  if (metrics.test_perplexity) {
+    out += fmt::format(" perplexity {}", short_number(*metrics.test_perplexity));
+  }
+  if (metrics.test_smape) out += fmt::format(" sMAPE {:.2f} %", *metrics.test_smape);
   return out;
 }
 

@@ -26,6 +26,32 @@ const std::optional<double>& accuracy_of(const MethodSummary& method) {
   return method.final.test_accuracy ? method.final.test_accuracy : method.final.train_accuracy;
 }
 
+// How good the model is, as the column shows it and, smaller being better, as methods are ranked.
+struct Quality {
+  std::string_view column = "accuracy";
+  std::string text = {};
+  double rank = 0;
+};
+
+std::optional<Quality> quality_of(const MethodSummary& method) {
+  const experiment::Metrics& final = method.final;
+  if (final.test_perplexity) {
+    return Quality{.column = "perplex.",
+                   .text = short_number(*final.test_perplexity),
+                   .rank = *final.test_perplexity};
+  }
+  if (final.test_smape) {
+    return Quality{.column = "sMAPE",
+                   .text = fmt::format("{:.2f} %", *final.test_smape),
+                   .rank = *final.test_smape};
+  }
+  const auto& accuracy = accuracy_of(method);
+  if (!accuracy) return std::nullopt;
+  return Quality{.column = final.test_accuracy ? "test acc" : "accuracy",
+                 .text = fmt::format("{:.2f} %", *accuracy * 100),
+                 .rank = -*accuracy};
+}
+
 double bits_of(const TrafficPerWorker& traffic, ShownMeter meter) {
   switch (meter) {
     case ShownMeter::kPaper:
@@ -51,7 +77,9 @@ std::tuple<int, double, double> rank_key(const MethodSummary& method, bool by_ta
   if (by_target && method.reached.value_or(false)) {
     return {-1, bits_of(method.uplink, meter), method.mean_rounds};
   }
-  return {method.status == Status::kDiverged ? 1 : 0, -accuracy_of(method).value_or(0),
+  const std::optional<Quality> quality = quality_of(method);
+  return {method.status == Status::kDiverged ? 1 : 0,
+          quality && !std::isnan(quality->rank) ? quality->rank : 0.0,
           std::isnan(loss) ? kWorst : loss};
 }
 
@@ -75,8 +103,8 @@ std::string line(std::size_t place, const MethodSummary& method, const Summary& 
     reached = "diverged";
   } else if (method.reached) {
     reached = *method.reached ? fmt::format("{:.6g}", method.mean_rounds) : "no";
-  } else if (accuracy_of(method)) {
-    reached = fmt::format("{:.2f} %", *accuracy_of(method) * 100);
+  } else if (const std::optional<Quality> quality = quality_of(method)) {
+    reached = quality->text;
   }
   std::string out = fmt::format(
       "{:>2} {} {} {} {} {} {}", place, left(method.name, name_width(summary)), right(reached, 8),
@@ -91,15 +119,13 @@ std::string line(std::size_t place, const MethodSummary& method, const Summary& 
 }
 
 std::string heading(const Summary& summary) {
-  const bool tested =
-      std::any_of(summary.methods.begin(), summary.methods.end(),
-                  [](const MethodSummary& m) { return m.final.test_accuracy.has_value(); });
+  std::string_view column = "accuracy";
+  for (const MethodSummary& method : summary.methods) {
+    if (const std::optional<Quality> quality = quality_of(method)) column = quality->column;
+  }
   std::string out =
       fmt::format("   {} {} {} {} {} {}", left("method", name_width(summary)),
-                  right(has_targets(summary) ? "rounds"
-                        : tested             ? "test acc"
-                                             : "accuracy",
-                        8),
+                  right(has_targets(summary) ? "rounds" : column, 8),
                   right("loss", 9), right("up", 9), right("down", 9), right("factor", 9));
   if (summary.network) out += ' ' + right("network", 8);
   return out + '\n';

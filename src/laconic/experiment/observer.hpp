@@ -22,6 +22,11 @@ struct Metrics {
   std::optional<double> grad_norm2 = {};      // |grad f(x)|^2
   std::optional<double> train_accuracy = {};  // share of correct answers, in [0, 1]
   std::optional<double> test_accuracy = {};
+  // Of the test examples: their mean loss, and for models of tokens exp of it, for models of series
+  // the symmetric mean absolute percentage error, in percent.
+  std::optional<double> test_loss = {};
+  std::optional<double> test_perplexity = {};
+  std::optional<double> test_smape = {};
   // f(x) and what the optimizer adds to it, an l1 term; absent for optimizers that add nothing.
   std::optional<double> objective = {};
   // Signal-to-noise ratio of what the workers sent in the round that was measured last, in dB

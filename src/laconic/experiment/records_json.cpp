@@ -38,6 +38,9 @@ Json metrics(const Metrics& metrics) {
               {"test_accuracy", number(metrics.test_accuracy)},
               {"density", number(metrics.density)},
               {"model_mean", number(metrics.model_mean)}};
+  if (metrics.test_loss) out["test_loss"] = number(*metrics.test_loss);
+  if (metrics.test_perplexity) out["test_perplexity"] = number(*metrics.test_perplexity);
+  if (metrics.test_smape) out["test_smape"] = number(*metrics.test_smape);
   if (metrics.snr_db) out["snr_db"] = number(*metrics.snr_db);
   if (metrics.excess) out["excess"] = number(*metrics.excess);
   return out;

@@ -2,6 +2,7 @@
 #include "laconic/experiment/run.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 #include <utility>
@@ -26,6 +27,13 @@ struct Mean {
   }
 };
 
+// All of them.
+constexpr std::array kMetrics = {
+    &Metrics::loss,           &Metrics::excess,        &Metrics::grad_norm2,
+    &Metrics::train_accuracy, &Metrics::test_accuracy, &Metrics::test_loss,
+    &Metrics::test_perplexity, &Metrics::test_smape,   &Metrics::objective,
+    &Metrics::snr_db,         &Metrics::density,       &Metrics::model_mean};
+
 // One method over its repeats.
 class Collected {
  public:
@@ -41,15 +49,9 @@ class Collected {
 
   void add(const TrainingResult& result) {
     results_.push_back(result);
-    loss_.add(result.last.metrics.loss);
-    excess_.add(result.last.metrics.excess);
-    grad_norm2_.add(result.last.metrics.grad_norm2);
-    train_accuracy_.add(result.last.metrics.train_accuracy);
-    test_accuracy_.add(result.last.metrics.test_accuracy);
-    model_mean_.add(result.last.metrics.model_mean);
-    objective_.add(result.last.metrics.objective);
-    density_.add(result.last.metrics.density);
-    snr_db_.add(result.last.metrics.snr_db);
+    for (std::size_t i = 0; i < kMetrics.size(); ++i) {
+      metrics_[i].add(result.last.metrics.*kMetrics[i]);
+    }
     if (remark_.empty()) remark_ = result.remark;
   }
 
@@ -65,15 +67,9 @@ class Collected {
     const auto count = static_cast<std::uint32_t>(results_.size());
     out.remark = remark_;
     out.sparse = results_.front().sparse;
-    out.final = {.loss = loss_.value(count),
-                 .excess = excess_.value(count),
-                 .grad_norm2 = grad_norm2_.value(count),
-                 .train_accuracy = train_accuracy_.value(count),
-                 .test_accuracy = test_accuracy_.value(count),
-                 .objective = objective_.value(count),
-                 .snr_db = snr_db_.value(count),
-                 .density = density_.value(count),
-                 .model_mean = model_mean_.value(count)};
+    for (std::size_t i = 0; i < kMetrics.size(); ++i) {
+      out.final.*kMetrics[i] = metrics_[i].value(count);
+    }
     out.best = best(count);
     for (const TrainingResult& result : results_) add_result(result, out);
     add_ending(method, out);
@@ -176,16 +172,8 @@ class Collected {
   std::map<std::uint32_t, CurvePoint> curve_ = {};                    // by round
   std::optional<std::pair<std::uint32_t, std::uint32_t>> last_ = {};  // repeat and round
   std::vector<TrainingResult> results_ = {};
-  Mean loss_ = {};
-  Mean excess_ = {};
-  Mean grad_norm2_ = {};
-  Mean model_mean_ = {};
-  Mean objective_ = {};
-  Mean density_ = {};
-  Mean snr_db_ = {};
+  std::array<Mean, kMetrics.size()> metrics_ = {};  // of the last records
   std::string remark_ = {};
-  Mean train_accuracy_ = {};
-  Mean test_accuracy_ = {};
 };
 
 // Keeps the records for the summary and passes everything on.

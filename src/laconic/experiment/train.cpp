@@ -149,10 +149,12 @@ struct WorkerMeasurement {
 
 void write(wire::WireWriter& out, const WorkerMeasurement& m) {
   out.f64(m.loss);
-  out.u64(m.train.correct);
-  out.u64(m.train.examples);
-  out.u64(m.test.correct);
-  out.u64(m.test.examples);
+  for (const Counts& counts : {m.train, m.test}) {
+    out.f64(counts.loss_sum);
+    out.u64(counts.correct);
+    out.u64(counts.examples);
+    out.f64(counts.smape_sum);
+  }
   out.u64(m.link_bytes);
   out.f64(m.distortion.signal);
   out.f64(m.distortion.noise);
@@ -161,10 +163,12 @@ void write(wire::WireWriter& out, const WorkerMeasurement& m) {
 WorkerMeasurement read_worker(wire::WireReader& in) {
   WorkerMeasurement m;
   m.loss = in.f64();
-  m.train.correct = in.u64();
-  m.train.examples = in.u64();
-  m.test.correct = in.u64();
-  m.test.examples = in.u64();
+  for (Counts* counts : {&m.train, &m.test}) {
+    counts->loss_sum = in.f64();
+    counts->correct = in.u64();
+    counts->examples = in.u64();
+    counts->smape_sum = in.f64();
+  }
   m.link_bytes = in.u64();
   m.distortion.signal = in.f64();
   m.distortion.noise = in.f64();
@@ -193,9 +197,33 @@ Totals read_totals(wire::WireReader& in) {
   return t;
 }
 
-std::optional<double> accuracy(const Counts& counts) {
-  if (counts.examples == 0) return std::nullopt;
-  return static_cast<double>(counts.correct) / static_cast<double>(counts.examples);
+void add(const Counts& from, Counts& to) {
+  to.loss_sum += from.loss_sum;
+  to.correct += from.correct;
+  to.examples += from.examples;
+  to.smape_sum += from.smape_sum;
+}
+
+// What the training and the test examples say, in the problem's own metric.
+void set_metrics(const Counts& train, const Counts& test, Metric metric, Metrics& out) {
+  const auto mean = [](double sum, const Counts& counts) {
+    return sum / static_cast<double>(counts.examples);
+  };
+  if (test.examples > 0) out.test_loss = mean(test.loss_sum, test);
+  switch (metric) {
+    case Metric::kAccuracy:
+      if (train.examples > 0) {
+        out.train_accuracy = mean(static_cast<double>(train.correct), train);
+      }
+      if (test.examples > 0) out.test_accuracy = mean(static_cast<double>(test.correct), test);
+      break;
+    case Metric::kPerplexity:
+      if (test.examples > 0) out.test_perplexity = std::exp(*out.test_loss);
+      break;
+    case Metric::kSmape:
+      if (test.examples > 0) out.test_smape = mean(test.smape_sum, test);
+      break;
+  }
 }
 
 TrafficPerWorker per_worker(const Meter& sum, std::uint32_t workers) {
@@ -619,9 +647,10 @@ class Training {
     wire::WireWriter out(measured_bytes_);
     for (std::uint32_t i = 0; i < mine_.size(); ++i) {
       const std::uint32_t worker = mine_.begin + i;
+      const Measured measured = problem_->measure(worker, x_, scratch_);
       write(out,
-            WorkerMeasurement{.loss = problem_->loss(worker, x_, scratch_),
-                              .train = problem_->train_counts(worker, x_, scratch_),
+            WorkerMeasurement{.loss = measured.loss,
+                              .train = measured.train,
                               .test = problem_->test_counts(worker, x_, scratch_),
                               .link_bytes = link_bytes_[i],
                               .distortion = distortion_.empty() ? Distortion{} : distortion_[i]});
@@ -655,10 +684,8 @@ class Training {
       for (std::uint32_t w = block.begin; w < block.end; ++w) {
         const WorkerMeasurement m = read_worker(in);
         loss += m.loss;
-        train.correct += m.train.correct;
-        train.examples += m.train.examples;
-        test.correct += m.test.correct;
-        test.examples += m.test.examples;
+        add(m.train, train);
+        add(m.test, test);
         busiest = std::max(busiest, m.link_bytes);
         distortion += m.distortion;
       }
@@ -668,8 +695,7 @@ class Training {
     }
     next.metrics.loss = loss / method_.workers;
     if (excess_above_) next.metrics.excess = *next.metrics.loss - *excess_above_;
-    next.metrics.train_accuracy = accuracy(train);
-    next.metrics.test_accuracy = accuracy(test);
+    set_metrics(train, test, problem_traits(plan_.problem.name).metric, next.metrics);
     if (!distortion_.empty()) next.metrics.snr_db = snr_db(distortion);
     next.uplink = per_worker(totals.uplink, method_.workers);
     next.downlink = per_worker(totals.downlink, method_.workers);

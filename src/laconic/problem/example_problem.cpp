@@ -92,7 +92,20 @@ double ExampleProblem<T>::loss(std::uint32_t worker, std::span<const T> x,
                                ProblemScratch<T>& scratch) const {
   LACONIC_EXPECTS(worker < shards_.size());
   LACONIC_EXPECTS(x.size() == layout_.size());
+  return loss_of(shard_counts(worker, x, scratch), x);
+}
+
+template <Real T>
+Measured ExampleProblem<T>::measure(std::uint32_t worker, std::span<const T> x,
+                                    ProblemScratch<T>& scratch) const {
+  LACONIC_EXPECTS(worker < shards_.size());
+  LACONIC_EXPECTS(x.size() == layout_.size());
   const Counts sums = shard_counts(worker, x, scratch);
+  return {.loss = loss_of(sums, x), .train = has_accuracy() ? sums : Counts{}};
+}
+
+template <Real T>
+double ExampleProblem<T>::loss_of(const Counts& sums, std::span<const T> x) const {
   double penalty = 0;
   for (const Tensor& tensor : layout_.tensors()) {
     if (tensor.role == Role::kBias) continue;

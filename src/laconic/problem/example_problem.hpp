@@ -90,6 +90,8 @@ class ExampleProblem : public Problem<T> {
                                     ProblemScratch<T>& scratch) const final;
   [[nodiscard]] Counts test_counts(std::uint32_t worker, std::span<const T> x,
                                    ProblemScratch<T>& scratch) const final;
+  [[nodiscard]] Measured measure(std::uint32_t worker, std::span<const T> x,
+                                 ProblemScratch<T>& scratch) const final;
   void scores(std::uint32_t worker, std::span<const T> x, std::span<double> out,
               ProblemScratch<T>& scratch) const final;
   [[nodiscard]] const Constants& constants() const final;
@@ -141,6 +143,8 @@ class ExampleProblem : public Problem<T> {
   [[nodiscard]] const Regulariser& regulariser() const { return regulariser_; }
 
  private:
+  // The mean loss that an example of `sums` has, and the regulariser's value.
+  [[nodiscard]] double loss_of(const Counts& sums, std::span<const T> x) const;
   // g = sums / rows + the regulariser's gradient.
   void set_mean_gradient(std::span<const double> sums, std::size_t rows, std::span<const T> x,
                          std::span<T> g) const;

@@ -48,6 +48,20 @@ struct Counts {
   double loss_sum = 0;  // sum of example losses without the regulariser
   std::uint64_t correct = 0;
   std::uint64_t examples = 0;  // 0: the problem has no notion of accuracy
+  double smape_sum = 0;        // sum of the examples' symmetric errors in percent (Metric::kSmape)
+};
+
+// What counts say beyond the mean loss.
+enum class Metric : std::uint8_t {
+  kAccuracy,    // correct / examples
+  kPerplexity,  // exp(loss_sum / examples): losses are means over the tokens of an example
+  kSmape,       // smape_sum / examples, symmetric mean absolute percentage error
+};
+
+// f_i(x) and what its examples say, from one pass.
+struct Measured {
+  double loss = 0;
+  Counts train = {};
 };
 
 // The gradient of one unit's data loss at a point, without the regulariser (cd-grab.md 2.8, 2.9):
@@ -149,6 +163,11 @@ class Problem {
                                             ProblemScratch<T>& scratch) const = 0;
   [[nodiscard]] virtual Counts test_counts(std::uint32_t worker, std::span<const T> x,
                                            ProblemScratch<T>& scratch) const = 0;
+  // loss and train_counts together, for the price of one where that is possible.
+  [[nodiscard]] virtual Measured measure(std::uint32_t worker, std::span<const T> x,
+                                         ProblemScratch<T>& scratch) const {
+    return {.loss = loss(worker, x, scratch), .train = train_counts(worker, x, scratch)};
+  }
   // How many numbers `scores` gives per example; 0: the problem makes no predictions. One number
   // predicts class 1 if it is above 0 and else class 0, several predict the class of the largest,
   // of equal ones the first: what the counts go by.
@@ -194,6 +213,7 @@ struct ProblemTraits {
   bool synthetic_noise = false;    // noisy_gradient differs from full_gradient
   bool unit_gradients = false;     // unit_gradients may be called
   bool predicts = false;           // score_count is not 0
+  Metric metric = Metric::kAccuracy;
 };
 // Precondition: name is that of a registered problem.
 [[nodiscard]] ProblemTraits problem_traits(std::string_view name);

@@ -13,6 +13,7 @@
 #include "laconic/data/load.hpp"
 #include "laconic/experiment/catalog.hpp"
 #include "laconic/experiment/model_file.hpp"
+#include "laconic/problem/problem.hpp"
 
 namespace laconic::cli {
 namespace {
@@ -59,6 +60,7 @@ Rows rows_by_name(const SavedModel& model, const Options& options) {
   if (!problems.empty())
     throw ConfigError(fmt::format("DATA: no such file, and {}", problems.front()));
   data::Dataset dataset = data::load(catalog.canonical(*spec, "data"), {.seed = options.seed});
+  check_suits(model.problem.name, problem_traits(model.problem.name), dataset);
   if (const auto labels = label_values(dataset); labels != model.labels) {
     throw ConfigError(
         fmt::format("'{}' has the labels {}, the model has {}; take data like those "

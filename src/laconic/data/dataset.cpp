@@ -27,6 +27,10 @@ DenseRows first_rows(const DenseRows& rows, std::size_t count) {
 
 }  // namespace
 
+std::size_t Examples::size() const {
+  return std::visit([](const auto& r) { return r.rows(); }, rows);
+}
+
 std::uint32_t Examples::features() const {
   return std::visit([](const auto& r) { return r.features; }, rows);
 }
@@ -36,6 +40,7 @@ std::uint64_t Examples::nonzeros() const {
 }
 
 std::vector<std::uint32_t> Examples::label_ids() const {
+  if (signs.empty() && classes.empty()) return std::vector<std::uint32_t>(size(), 0);
   if (signs.empty()) return classes;
   std::vector<std::uint32_t> out(signs.size());
   std::transform(signs.begin(), signs.end(), out.begin(),
@@ -68,13 +73,25 @@ std::string summarize(const Dataset& dataset) {
   const Examples& train = dataset.train;
   std::string out = fmt::format("{}", train.size());
   if (dataset.test.size() > 0) out += fmt::format(" + {}", dataset.test.size());
+  if (dataset.tokens) {
+    return out + fmt::format(" rows of {} tokens, vocabulary of {}", train.features(),
+                             dataset.class_count);
+  }
+  if (dataset.series_lags > 0) {
+    return out + fmt::format(" rows of {} + {} values of a time series, no labels",
+                             dataset.series_lags, dataset.series_horizon);
+  }
   out += fmt::format(" rows, {} features", train.features());
   if (std::holds_alternative<SparseRows>(train.rows) && train.size() > 0) {
     out += fmt::format(", {:.1f} non-zeros per row",
                        static_cast<double>(train.nonzeros()) / static_cast<double>(train.size()));
   }
-  if (dataset.image_height > 0)
-    out += fmt::format(" ({} x {} pixels)", dataset.image_height, dataset.image_width);
+  if (dataset.image_height > 0) {
+    const std::uint32_t channels = train.features() / (dataset.image_height * dataset.image_width);
+    out += channels == 1 ? " (" : fmt::format(" ({} x ", channels);
+    out += fmt::format("{} x {} pixels)", dataset.image_height, dataset.image_width);
+  }
+  if (dataset.label_kind == LabelKind::kNone) return out + ", no labels";
   if (dataset.label_kind == LabelKind::kClasses)
     return out + fmt::format(", {} classes", dataset.class_count);
   const auto positive =

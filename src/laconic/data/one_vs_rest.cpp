@@ -21,6 +21,12 @@ void relabel(std::uint32_t positive, Examples& examples) {
 
 std::unique_ptr<Dataset> load_one_vs_rest(const Args& args, const DataSetup& setup) {
   auto out = std::make_unique<Dataset>(load(args.inner(), setup));
+  if (out->tokens || out->label_kind == LabelKind::kNone) {
+    throw ConfigError(
+        fmt::format("one-vs-rest: the rows of {} have no labels of their own; use it "
+                    "as it is, or data with labels",
+                    out->name));
+  }
   const std::vector<double> labels = label_values(*out);
   const double wanted = args.real("label");
   const auto it = std::find(labels.begin(), labels.end(), wanted);

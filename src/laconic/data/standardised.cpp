@@ -40,6 +40,12 @@ std::span<float> dense_values(Examples& examples) {
 
 std::unique_ptr<Dataset> load_standardised(const Args& args, const DataSetup& setup) {
   auto out = std::make_unique<Dataset>(load(args.inner(), setup));
+  if (out->tokens || out->series_lags > 0) {
+    throw ConfigError(fmt::format("standardised: the rows of {} are {}; use it as it is",
+                                  args.inner().name,
+                                  out->tokens ? "token ids, which are names and not quantities"
+                                              : "windows of series, which are scaled already"));
+  }
   const std::span<float> train = dense_values(out->train);
   if (train.empty()) {
     throw ConfigError(fmt::format(

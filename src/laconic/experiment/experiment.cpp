@@ -56,6 +56,16 @@ void check_layout(const MethodPlan& method, const Layout& layout) {
                                 print(method.aggregator), fmt::join(problems, "; ")));
 }
 
+// Without labels these would silently be another way of sharding.
+void check_shard(const Spec& shard, const data::Dataset& dataset) {
+  if (dataset.label_kind != data::LabelKind::kNone) return;
+  if (shard.name != "dirichlet" && shard.name != "by-label") return;
+  throw ConfigError(
+      fmt::format("shard = '{}': it goes by labels, which data set {} does not have; use "
+                  "contiguous, shuffled or homogeneous",
+                  print(shard), dataset.name));
+}
+
 }  // namespace
 
 Experiment::Experiment(Plan plan) : plan_(std::move(plan)) {
@@ -67,6 +77,8 @@ Experiment::Experiment(Plan plan) : plan_(std::move(plan)) {
   if (plan_.data) {
     dataset_ =
         data::load(*plan_.data, {.seed = plan_.seed, .workers = plan_.workers, .places = {}});
+    check_suits(plan_.problem.name, problem_traits(plan_.problem.name), dataset_);
+    check_shard(plan_.shard, dataset_);
   }
   if (plan_.precision == Precision::kFloat) {
     check_methods<float>();

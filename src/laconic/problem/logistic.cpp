@@ -238,9 +238,11 @@ const Card kCard = {
 }  // namespace
 
 ProblemMethod logistic_method() {
-  return method_of<Logistic>(
-      kCard,
-      {.needs_dataset = true, .needs_two_classes = true, .unit_gradients = true, .predicts = true});
+  return method_of<Logistic>(kCard, {.needs_dataset = true,
+                                     .needs_two_classes = true,
+                                     .needs_labels = true,
+                                     .unit_gradients = true,
+                                     .predicts = true});
 }
 
 }  // namespace laconic::problem

@@ -309,7 +309,9 @@ const Card kCard = {
 }  // namespace
 
 ProblemMethod mlp_method() {
-  return method_of<Mlp>(kCard, {.needs_dataset = true, .unit_gradients = true, .predicts = true});
+  return method_of<Mlp>(
+      kCard,
+      {.needs_dataset = true, .needs_labels = true, .unit_gradients = true, .predicts = true});
 }
 
 }  // namespace laconic::problem

@@ -132,9 +132,10 @@ const Card kAutoregressiveMlp = {
 ProblemMethod network_of(const Card& card, Takes takes, Metric metric) {
   return {.card = &card,
           .traits = {.needs_dataset = true,
+                     .needs_labels = takes == Takes::kImages,
+                     .takes = takes,
                      .unit_gradients = true,
                      .predicts = takes == Takes::kImages,
-                     .takes = takes,
                      .metric = metric},
           .make_float = &make_network<float>,
           .make_double = &make_network<double>};

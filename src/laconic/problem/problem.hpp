@@ -206,16 +206,31 @@ template <Real T>
 [[nodiscard]] const ProblemRegistry<T>& problems();
 void add_problem_cards(Catalog& catalog);
 
+// The kind of rows that a problem is made for (data/dataset.hpp).
+enum class Takes : std::uint8_t {
+  kFeatures,  // numbers without order; images will do
+  kImages,    // rows with image_height and image_width
+  kTokens,
+  kSeries
+};
+
 // What has to be known about a problem before its data are loaded.
 struct ProblemTraits {
   bool needs_dataset = false;
   bool needs_two_classes = false;  // binary labels, or class labels with two classes
-  bool synthetic_noise = false;    // noisy_gradient differs from full_gradient
-  bool unit_gradients = false;     // unit_gradients may be called
-  bool predicts = false;           // score_count is not 0
+  bool needs_labels = false;       // rows must have labels, of which kind ever
+  Takes takes = Takes::kFeatures;
+  bool synthetic_noise = false;  // noisy_gradient differs from full_gradient
+  bool unit_gradients = false;   // unit_gradients may be called
+  bool predicts = false;         // score_count is not 0
   Metric metric = Metric::kAccuracy;
 };
 // Precondition: name is that of a registered problem.
 [[nodiscard]] ProblemTraits problem_traits(std::string_view name);
+
+// ConfigError, which says what to use instead, unless the rows of the data set are of the kind that
+// the problem takes and have the labels that it needs.
+void check_suits(std::string_view problem, const ProblemTraits& traits,
+                 const data::Dataset& dataset);
 
 }  // namespace laconic

@@ -254,8 +254,9 @@ const Card kCard = {
 }  // namespace
 
 ProblemMethod softmax_method() {
-  return method_of<Softmax>(kCard,
-                            {.needs_dataset = true, .unit_gradients = true, .predicts = true});
+  return method_of<Softmax>(
+      kCard,
+      {.needs_dataset = true, .needs_labels = true, .unit_gradients = true, .predicts = true});
 }
 
 }  // namespace laconic::problem

@@ -240,6 +240,41 @@ TEST_P(NetworkContract, UnitsSumToTheBatchAndLeaveItsBits) {
   }
 }
 
+// A group's gradient is that of a batch of its examples, also where they depend on each other.
+TEST_P(NetworkContract, GroupsAreBatches) {
+  class Means final : public UnitSink<float> {
+   public:
+    void take(std::size_t k, const UnitRow<float>& row) override {
+      EXPECT_EQ(k, rows.size());
+      rows.emplace_back(row.values.begin(), row.values.end());
+    }
+    std::vector<std::vector<float>> rows = {};
+  };
+  const std::string spec = GetParam().spec;
+  const std::size_t regulariser = std::min(spec.find(",l2"), spec.find(":l2"));
+  const auto problem = make<float>(spec.substr(0, regulariser),
+                                   setup_of(dataset(GetParam().rows), {.workers = 1}));
+  ASSERT_TRUE(problem->takes_groups());
+  const std::vector<float> x = start(*problem);
+  const std::vector<std::uint32_t> units = {4, 9, 2, 2, 7, 0, 1};
+  for (const std::vector<std::uint32_t>& sizes :
+       {std::vector<std::uint32_t>{3, 4}, std::vector<std::uint32_t>{7}}) {
+    std::vector<float> expected(x.size());
+    std::vector<float> g(x.size());
+    ProblemScratch<float> scratch;
+    problem->batch_gradient(0, units, x, expected, scratch);
+    Means means;
+    problem->group_gradients(0, units, sizes, x, g, means, scratch);
+    EXPECT_EQ(g, expected);
+    ASSERT_EQ(means.rows.size(), sizes.size());
+    std::size_t first = 0;
+    for (std::size_t k = 0; k < sizes.size(); first += sizes[k++]) {
+      problem->batch_gradient(0, std::span(units).subspan(first, sizes[k]), x, expected, scratch);
+      EXPECT_EQ(means.rows[k], expected);
+    }
+  }
+}
+
 TEST_P(NetworkContract, BitsDoNotDependOnThreadsOrAddresses) {
   const auto problem = make_case<float>(2);
   const std::vector<float> x = start(*problem);
@@ -300,10 +335,10 @@ TEST_P(NetworkContract, ScoresAreWhatCountsGoBy) {
   EXPECT_EQ(problem->train_counts(0, x, scratch).correct, correct);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, NetworkContract, testing::ValuesIn(kCases), [](const auto& info) {
-  std::string name = info.param.spec;
+INSTANTIATE_TEST_SUITE_P(All, NetworkContract, testing::ValuesIn(kCases), [](const auto& test) {
+  std::string name = test.param.spec;
   for (char& c : name) c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
-  return name + std::to_string(info.index);
+  return name + std::to_string(test.index);
 });
 
 // Sizes that papers give.

@@ -142,8 +142,12 @@ class ObservedBatches final : public Batches<T> {
       problem_.batch_gradient(worker, batch_.examples, x, g, scratch);
     } else {
       Observer observer(*orders_, worker, first);
-      groups_.begin(batch_.sizes, observer);
-      problem_.unit_gradients(worker, batch_.examples, x, g, groups_, scratch);
+      if (problem_.takes_groups()) {
+        problem_.group_gradients(worker, batch_.examples, batch_.sizes, x, g, observer, scratch);
+      } else {
+        groups_.begin(batch_.sizes, observer);
+        problem_.unit_gradients(worker, batch_.examples, x, g, groups_, scratch);
+      }
     }
     if (left_ < units_.size()) {
       const double share = static_cast<double>(units_.size()) / static_cast<double>(left_);

@@ -78,6 +78,19 @@ void ExampleProblem<T>::unit_gradients(std::uint32_t worker, std::span<const std
 }
 
 template <Real T>
+void ExampleProblem<T>::group_gradients(std::uint32_t worker, std::span<const std::uint32_t> units,
+                                        std::span<const std::uint32_t> sizes, std::span<const T> x,
+                                        std::span<T> g, UnitSink<T>& sink,
+                                        ProblemScratch<T>& scratch) const {
+  LACONIC_EXPECTS(worker < shards_.size());
+  LACONIC_EXPECTS(!units.empty() && this->takes_groups());
+  LACONIC_EXPECTS(x.size() == layout_.size() && g.size() == layout_.size());
+  const std::span<double> sums = scratch.sums.take(x.size());
+  group_sums(RowSet(shards_[worker], units), sizes, x, sums, scratch, sink);
+  set_mean_gradient(sums, units.size(), x, g);
+}
+
+template <Real T>
 void ExampleProblem<T>::full_gradient(std::uint32_t worker, std::span<const T> x, std::span<T> g,
                                       ProblemScratch<T>& scratch) const {
   LACONIC_EXPECTS(worker < shards_.size());

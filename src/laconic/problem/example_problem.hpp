@@ -82,6 +82,9 @@ class ExampleProblem : public Problem<T> {
   void unit_gradients(std::uint32_t worker, std::span<const std::uint32_t> units,
                       std::span<const T> x, std::span<T> g, UnitSink<T>& sink,
                       ProblemScratch<T>& scratch) const final;
+  void group_gradients(std::uint32_t worker, std::span<const std::uint32_t> units,
+                       std::span<const std::uint32_t> sizes, std::span<const T> x, std::span<T> g,
+                       UnitSink<T>& sink, ProblemScratch<T>& scratch) const final;
   void full_gradient(std::uint32_t worker, std::span<const T> x, std::span<T> g,
                      ProblemScratch<T>& scratch) const final;
   [[nodiscard]] double loss(std::uint32_t worker, std::span<const T> x,
@@ -103,7 +106,20 @@ class ExampleProblem : public Problem<T> {
   // The sink (may be null) gets every row's gradient; the sums do not depend on there being one.
   virtual void gradient_sums(const RowSet& rows, std::span<const T> x, std::span<double> sums,
                              ProblemScratch<T>& scratch, UnitSink<T>* sink) const = 0;
-  // The same over all rows of a worker's shard, bit for bit; overridden where there is a faster
+  // As gradient_sums, with the mean gradients of groups of consecutive rows for the sink; only where
+  // takes_groups.
+  virtual void group_sums(const RowSet& rows, std::span<const std::uint32_t> sizes,
+                          std::span<const T> x, std::span<double> sums, ProblemScratch<T>& scratch,
+                          UnitSink<T>& sink) const {
+    static_cast<void>(rows);
+    static_cast<void>(sizes);
+    static_cast<void>(x);
+    static_cast<void>(sums);
+    static_cast<void>(scratch);
+    static_cast<void>(sink);
+    LACONIC_EXPECTS(this->takes_groups());
+  }
+  // gradient_sums over all rows of a worker's shard, bit for bit; overridden where there is a faster
   // way.
   virtual void shard_gradient_sums(std::uint32_t worker, std::span<const T> x,
                                    std::span<double> sums, ProblemScratch<T>& scratch) const {

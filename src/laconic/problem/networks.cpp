@@ -7,13 +7,13 @@
 namespace laconic::problem {
 namespace {
 
-const Param kL2 = {.key = "l2",
+const ParamCard kL2 = {.key = "l2",
                    .type = ParamType::kReal,
                    .default_text = "0",
                    .help = "adds l2/2 times the squared norm of the weights (not of biases, gains)",
                    .min = 0,
                    .max = 1000000};
-const Param kMeasure = {.key = "measure",
+const ParamCard kMeasure = {.key = "measure",
                         .type = ParamType::kInteger,
                         .default_text = "0",
                         .help = "records measure the training loss on the first so many examples "

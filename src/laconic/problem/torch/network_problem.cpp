@@ -94,6 +94,7 @@ class NetworkProblem final : public ExampleProblem<T> {
     }
   }
 
+  [[nodiscard]] bool takes_groups() const override { return true; }
   [[nodiscard]] std::size_t score_count() const override {
     return network_->task() == Task::kImages ? this->dataset().class_count : 0;
   }
@@ -105,13 +106,34 @@ class NetworkProblem final : public ExampleProblem<T> {
     const std::span<T> gradient = replica->block_gradient.take(x.size());
     std::fill(sums.begin(), sums.end(), 0.0);
     for (std::size_t k = 0; k < rows.size(); k += kBlock) {
-      add_gradient(rows, k, std::min(kBlock, rows.size() - k), x, gradient, *replica);
+      set_gradient(rows, k, std::min(kBlock, rows.size() - k), x, gradient, *replica);
       for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += static_cast<double>(gradient[i]);
     }
     const std::span<T> unit = replica->unit_gradient.take(sink == nullptr ? 0 : x.size());
     for (std::size_t k = 0; k < rows.size() && sink != nullptr; ++k) {
-      add_gradient(rows, k, 1, x, unit, *replica);
+      set_gradient(rows, k, 1, x, unit, *replica);
       sink->take(k, {.indices = {}, .values = unit});
+    }
+  }
+
+  // A group that is the whole batch is gone through once; else groups come after the batch.
+  void group_sums(const RowSet& rows, std::span<const std::uint32_t> sizes, std::span<const T> x,
+                  std::span<double> sums, ProblemScratch<T>& scratch,
+                  UnitSink<T>& sink) const override {
+    gradient_sums(rows, x, sums, scratch, nullptr);
+    const auto replica = pool_.borrow();
+    const std::span<T> unit = replica->unit_gradient.take(x.size());
+    std::size_t first = 0;
+    for (std::size_t k = 0; k < sizes.size(); ++k) {
+      const double share = 1 / static_cast<double>(sizes[k]);
+      if (sizes.size() > 1) {
+        set_gradient(rows, first, sizes[k], x, unit, *replica);
+        for (T& value : unit) value = static_cast<T>(static_cast<double>(value) * share);
+      } else {
+        for (std::size_t i = 0; i < unit.size(); ++i) unit[i] = static_cast<T>(sums[i] * share);
+      }
+      sink.take(k, {.indices = {}, .values = unit});
+      first += sizes[k];
     }
   }
 
@@ -149,7 +171,7 @@ class NetworkProblem final : public ExampleProblem<T> {
 
  private:
   // gradient = that of the sum of the losses of rows k .. k + count - 1.
-  void add_gradient(const RowSet& rows, std::size_t k, std::size_t count, std::span<const T> x,
+  void set_gradient(const RowSet& rows, std::size_t k, std::size_t count, std::span<const T> x,
                     std::span<T> gradient, Replica<T>& replica) const {
     std::fill(gradient.begin(), gradient.end(), T{0});
     replica.bind(x, gradient);
@@ -264,7 +286,8 @@ class NetworkProblem final : public ExampleProblem<T> {
     replica->bind(x);
     Moments mean;
     for (const std::vector<std::uint32_t>& shard : this->shards()) {
-      const RowSet rows(std::span(shard).first(std::min(kCalibration, shard.size())));
+      const std::span<const std::uint32_t> all(shard);
+      const RowSet rows(all.first(std::min(kCalibration, all.size())));
       const Block block = take(rows, 0, rows.size(), *replica);
       Moments of_worker;
       Normaliser normaliser(&of_worker);

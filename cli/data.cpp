@@ -49,6 +49,12 @@ int list() {
   return kDone;
 }
 
+std::string size_text(const KnownDataset& dataset, const KnownFile& file) {
+  if (file.bytes == 0) return "size not known";
+  return fmt::format("{} {}, {}", file.rows, data::row_unit(dataset.format),
+                     bytes_text(static_cast<double>(file.bytes)));
+}
+
 int info(const std::string& name) {
   const KnownDataset& dataset = known(name);
   const data::Places places = data::places_from_environment();
@@ -60,9 +66,9 @@ int info(const std::string& name) {
   }
   for (const KnownFile& file : dataset.files) {
     const auto path = data::find_file(dataset, file, places);
-    out += fmt::format("\n  {} ({}): {} rows, {}\n    sha256 {}\n    {}\n", file.name,
-                       data::role_name(file.role), file.rows,
-                       bytes_text(static_cast<double>(file.bytes)), file.sha256,
+    out += fmt::format("\n  {} ({}): {}\n    sha256 {}\n    {}\n", file.name,
+                       data::role_name(file.role), size_text(dataset, file),
+                       file.sha256.empty() ? "not known" : file.sha256,
                        path ? path->string() : std::string("not here"));
   }
   print_out(out);

@@ -10,11 +10,35 @@
 
 #include "laconic/base/card.hpp"
 #include "laconic/base/error.hpp"
-#include "laconic/data/idx.hpp"
-#include "laconic/data/libsvm.hpp"
+#include "laconic/data/cifar.hpp"
 
 namespace laconic::data {
 namespace {
+
+// The tests of the competition (Weekly-test.csv, ...) are not used: they fix the horizon.
+constexpr std::string_view kM4Url =
+    "https://raw.githubusercontent.com/Mcompetitions/M4-methods/master/Dataset/Train/";
+constexpr std::string_view kWikitextUrl =
+    "https://raw.githubusercontent.com/pytorch/examples/main/word_language_model/data/wikitext-2/";
+
+// One of the files of 10,000 images of CIFAR-10.
+KnownFile cifar_batch(std::string_view name, FileRole role) {
+  constexpr std::uint32_t kImages = 10000;
+  return {.role = role,
+          .name = name,
+          .remote_name = name,
+          .bytes = std::uint64_t{kImages} * (1 + kCifarFeatures),
+          .rows = kImages};
+}
+
+KnownFile wikitext_test() {
+  return {.role = FileRole::kTest,
+          .name = "test.txt",
+          .remote_name = "test.txt",
+          .sha256 = "d790b833ef8cf03a90db7bf1271b7520b83c45ce07ba3c1a9699df81e239eca0",
+          .bytes = 1256449,
+          .rows = 4358};
+}
 
 const std::vector<KnownDataset>& table() {
   static const std::vector<KnownDataset> kTable = {
@@ -206,91 +230,139 @@ const std::vector<KnownDataset>& table() {
        .label_kind = LabelKind::kClasses,
        .class_count = 10,
        .features = 784,
-       .files = {
-           {.role = FileRole::kTrainImages,
-            .name = "train-images-idx3-ubyte",
-            .remote_name = "train-images-idx3-ubyte.gz",
-            .sha256 = "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-            .remote_sha256 = "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
-            .bytes = 47040016,
-            .rows = 60000},
-           {.role = FileRole::kTrainLabels,
-            .name = "train-labels-idx1-ubyte",
-            .remote_name = "train-labels-idx1-ubyte.gz",
-            .sha256 = "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
-            .remote_sha256 = "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
-            .bytes = 60008,
-            .rows = 60000},
-           {.role = FileRole::kTestImages,
-            .name = "t10k-images-idx3-ubyte",
-            .remote_name = "t10k-images-idx3-ubyte.gz",
-            .sha256 = "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
-            .remote_sha256 = "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
-            .bytes = 7840016,
-            .rows = 10000},
-           {.role = FileRole::kTestLabels,
-            .name = "t10k-labels-idx1-ubyte",
-            .remote_name = "t10k-labels-idx1-ubyte.gz",
-            .sha256 = "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
-            .remote_sha256 = "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
-            .bytes = 10008,
-            .rows = 10000}}}};
+       .files =
+           {
+               {.role = FileRole::kTrainImages,
+                .name = "train-images-idx3-ubyte",
+                .remote_name = "train-images-idx3-ubyte.gz",
+                .sha256 = "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+                .remote_sha256 = "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+                .bytes = 47040016,
+                .rows = 60000},
+               {.role = FileRole::kTrainLabels,
+                .name = "train-labels-idx1-ubyte",
+                .remote_name = "train-labels-idx1-ubyte.gz",
+                .sha256 = "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+                .remote_sha256 = "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+                .bytes = 60008,
+                .rows = 60000},
+               {.role = FileRole::kTestImages,
+                .name = "t10k-images-idx3-ubyte",
+                .remote_name = "t10k-images-idx3-ubyte.gz",
+                .sha256 = "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+                .remote_sha256 = "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+                .bytes = 7840016,
+                .rows = 10000},
+               {.role = FileRole::kTestLabels,
+                .name = "t10k-labels-idx1-ubyte",
+                .remote_name = "t10k-labels-idx1-ubyte.gz",
+                .sha256 = "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+                .remote_sha256 = "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+                .bytes = 10008,
+                .rows = 10000}}},
+      {.name = "cifar10",
+       .summary = "Colour images of ten classes, 32 x 32 pixels (Krizhevsky 2009)",
+       .licence = "no explicit licence; the publisher asks for citation",
+       .base_url = "https://www.cs.toronto.edu/~kriz/",
+       .by_hand = "the publisher serves a tar archive, which laconic does not read; take "
+                  "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz, unpack it with tar xzf "
+                  "and take the six files whose names end in .bin",
+       .format = FileFormat::kCifar,
+       .label_kind = LabelKind::kClasses,
+       .class_count = kCifarClasses,
+       .features = kCifarFeatures,
+       .files = {cifar_batch("data_batch_1.bin", FileRole::kTrain),
+                 cifar_batch("data_batch_2.bin", FileRole::kTrain),
+                 cifar_batch("data_batch_3.bin", FileRole::kTrain),
+                 cifar_batch("data_batch_4.bin", FileRole::kTrain),
+                 cifar_batch("data_batch_5.bin", FileRole::kTrain),
+                 cifar_batch("test_batch.bin", FileRole::kTest)}},
+      {.name = "cifar10-subset",
+       .summary = "The first 4,000 images of the first file of CIFAR-10; no test part",
+       .licence = "no explicit licence; the publisher asks for citation",
+       .base_url = "https://www.cs.toronto.edu/~kriz/",
+       .by_hand = "it is cut from the archive of cifar10: head -c 12292000 data_batch_1.bin > "
+                  "data_batch_1_first4000.bin",
+       .format = FileFormat::kCifar,
+       .label_kind = LabelKind::kClasses,
+       .class_count = kCifarClasses,
+       .features = kCifarFeatures,
+       .files = {{.role = FileRole::kTrain,
+                  .name = "data_batch_1_first4000.bin",
+                  .remote_name = "data_batch_1_first4000.bin",
+                  .sha256 = "0993cf8b8e43bc207603aef9787006995746513f5e3fa5a52e06d1b069926330",
+                  .bytes = 12292000,
+                  .rows = 4000}}},
+      {.name = "tinyshakespeare",
+       .summary = "Plays of Shakespeare as one text (Karpathy's char-rnn)",
+       .licence = "the text is in the public domain",
+       .base_url =
+           "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/",
+       .format = FileFormat::kText,
+       .label_kind = LabelKind::kClasses,
+       .level = TextLevel::kChar,
+       .files = {{.role = FileRole::kTrain,
+                  .name = "input.txt",
+                  .remote_name = "input.txt",
+                  .sha256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
+                  .bytes = 1115394,
+                  .rows = 40000}}},
+      {.name = "wikitext-2",
+       .summary = "Articles of Wikipedia, split into words (Merity et al. 2016)",
+       .licence = "CC BY-SA 3.0 and GFDL, Salesforce",
+       .base_url = kWikitextUrl,
+       .by_hand = "the checksum of its training file is not known to laconic; take train.txt and "
+                  "test.txt of word_language_model/data/wikitext-2 in "
+                  "https://github.com/pytorch/examples",
+       .format = FileFormat::kText,
+       .label_kind = LabelKind::kClasses,
+       .level = TextLevel::kWord,
+       .files = {{.role = FileRole::kTrain, .name = "train.txt", .remote_name = "train.txt"},
+                 wikitext_test()}},
+      {.name = "wikitext-2-small",
+       .summary = "wikitext-2 with its validation part, a tenth as long, for training",
+       .licence = "CC BY-SA 3.0 and GFDL, Salesforce",
+       .base_url = kWikitextUrl,
+       .folder = "wikitext-2",
+       .format = FileFormat::kText,
+       .label_kind = LabelKind::kClasses,
+       .level = TextLevel::kWord,
+       .files = {{.role = FileRole::kTrain,
+                  .name = "valid.txt",
+                  .remote_name = "valid.txt",
+                  .sha256 = "f0737ed31fc1329026e95cb8b98e19c2a182c39c240ab909dc31abf2f8af58e8",
+                  .bytes = 1121681,
+                  .rows = 3760},
+                 wikitext_test()}},
+      {.name = "m4-weekly",
+       .summary = "Weekly time series of the M4 competition (Makridakis et al. 2020)",
+       .licence = "no explicit licence; from the repository of the competition",
+       .base_url = kM4Url,
+       .folder = "m4",
+       .format = FileFormat::kM4,
+       .label_kind = LabelKind::kNone,
+       .class_count = 0,
+       .files = {{.role = FileRole::kTrain,
+                  .name = "Weekly-train.csv",
+                  .remote_name = "Weekly-train.csv",
+                  .sha256 = "d478d3f6ed673e6ed3c2cb0fbed5425f72eedd51318ebebeb0b5ecfcefc37714",
+                  .bytes = 4015067,
+                  .rows = 359}}},
+      {.name = "m4-hourly",
+       .summary = "Hourly time series of the M4 competition (Makridakis et al. 2020)",
+       .licence = "no explicit licence; from the repository of the competition",
+       .base_url = kM4Url,
+       .folder = "m4",
+       .format = FileFormat::kM4,
+       .label_kind = LabelKind::kNone,
+       .class_count = 0,
+       .files = {{.role = FileRole::kTrain,
+                  .name = "Hourly-train.csv",
+                  .remote_name = "Hourly-train.csv",
+                  .sha256 = "ea59b7783573c49077a835ab6465c7d66f1474783360f310988a9a737fbca62f",
+                  .bytes = 2347115,
+                  .rows = 414}}}};
   return kTable;
-}
-
-const KnownFile* find_role(const KnownDataset& dataset, FileRole role) {
-  const auto it = std::find_if(dataset.files.begin(), dataset.files.end(),
-                               [&](const KnownFile& f) { return f.role == role; });
-  return it == dataset.files.end() ? nullptr : &*it;
-}
-
-void check_rows(const KnownDataset& dataset, const KnownFile& file,
-                const std::filesystem::path& path, std::size_t rows) {
-  if (rows == file.rows) return;
-  throw ConfigError(fmt::format(
-      "{}: {} rows, but {} of {} has {}; the file is damaged or another one, get it again",
-      path.string(), rows, file.name, dataset.name, file.rows));
-}
-
-// Binary pairs and class values are those of the training file: a test part may lack some.
-void load_libsvm(const KnownDataset& known, const Places& places, Dataset& out) {
-  LibsvmOptions options{.features = known.features, .labels = known.label_kind};
-  for (const FileRole role : {FileRole::kTrain, FileRole::kTest}) {
-    const KnownFile* file = find_role(known, role);
-    if (file == nullptr) continue;
-    const std::filesystem::path path = require_file(known, *file, places);
-    LibsvmFile content = read_libsvm(path, options);
-    check_rows(known, *file, path, content.examples.size());
-    options.label_values = std::move(content.label_values);
-    out.label_values = options.label_values;
-    (role == FileRole::kTrain ? out.train : out.test) = std::move(content.examples);
-  }
-}
-
-void load_idx(const KnownDataset& known, const Places& places, Dataset& out) {
-  struct Part {
-    FileRole images;
-    FileRole labels;
-    Examples* examples;
-  };
-  for (const Part& part : {Part{FileRole::kTrainImages, FileRole::kTrainLabels, &out.train},
-                           Part{FileRole::kTestImages, FileRole::kTestLabels, &out.test}}) {
-    const KnownFile* images = find_role(known, part.images);
-    const KnownFile* labels = find_role(known, part.labels);
-    if (images == nullptr || labels == nullptr) continue;
-    const IdxPair pair{.images = require_file(known, *images, places),
-                       .labels = require_file(known, *labels, places)};
-    IdxExamples content = read_idx(pair, {.class_count = known.class_count});
-    check_rows(known, *images, pair.images, content.examples.size());
-    if (content.examples.features() != known.features) {
-      throw ConfigError(fmt::format(
-          "{}: images of {} pixels, but those of {} have {}; the file is another one, get it again",
-          pair.images.string(), content.examples.features(), known.name, known.features));
-    }
-    out.image_height = content.height;
-    out.image_width = content.width;
-    *part.examples = std::move(content.examples);
-  }
 }
 
 }  // namespace
@@ -313,6 +385,21 @@ std::string_view role_name(FileRole role) {
   return "";
 }
 
+std::string_view row_unit(FileFormat format) {
+  switch (format) {
+    case FileFormat::kLibsvm:
+    case FileFormat::kIdx:
+      return "rows";
+    case FileFormat::kCifar:
+      return "images";
+    case FileFormat::kText:
+      return "lines";
+    case FileFormat::kM4:
+      return "series";
+  }
+  return "";
+}
+
 std::span<const KnownDataset> known_datasets() { return table(); }
 
 const KnownDataset* find_known(std::string_view name) {
@@ -326,7 +413,8 @@ std::optional<std::filesystem::path> find_file(const KnownDataset& dataset, cons
   for (const std::filesystem::path& place : {places.data, places.cache}) {
     if (place.empty()) continue;
     for (const std::string_view ending : {"", ".gz"}) {
-      std::filesystem::path path = place / dataset.name / fmt::format("{}{}", file.name, ending);
+      std::filesystem::path path =
+          place / dataset.folder_name() / fmt::format("{}{}", file.name, ending);
       std::error_code code;  // a place that cannot be looked into does not have the file
       if (std::filesystem::is_regular_file(path, code)) return path;
     }
@@ -339,38 +427,24 @@ std::filesystem::path require_file(const KnownDataset& dataset, const KnownFile&
   if (auto path = find_file(dataset, file, places)) return *std::move(path);
   const auto place = [&](std::string_view what, const std::filesystem::path& folder) {
     if (folder.empty()) return fmt::format("{} (not set)", what);
-    return fmt::format("{} ({})", what, (folder / dataset.name).string());
+    return fmt::format("{} ({})", what, (folder / dataset.folder_name()).string());
   };
   const std::string remedy =
       dataset.by_hand.empty()
           ? fmt::format(
                 "run `laconic data fetch {}`, or set LACONIC_DATA to a folder that holds {}/{}",
-                dataset.name, dataset.name, file.name)
+                dataset.name, dataset.folder_name(), file.name)
           : fmt::format("it cannot be fetched: {}; put them below LACONIC_DATA as {}/{}",
-                        dataset.by_hand, dataset.name, file.name);
+                        dataset.by_hand, dataset.folder_name(), file.name);
   throw ConfigError(fmt::format("{}: neither {} nor {}.gz is in {} or in {}; {}", dataset.name,
                                 file.name, file.name, place("$LACONIC_DATA", places.data),
                                 place("the cache", places.cache), remedy));
 }
 
-Dataset load_named(std::string_view name, const Places& places) {
-  const KnownDataset* known = find_known(name);
-  if (known == nullptr) {
-    std::vector<std::string_view> names;
-    for (const KnownDataset& d : table()) names.push_back(d.name);
-    throw ConfigError(fmt::format("'{}' is not a known data set; use {}", name, join_or(names)));
-  }
-  Dataset out;
-  out.name = known->name;
-  out.label_kind = known->label_kind;
-  out.class_count = known->class_count;
-  if (known->format == FileFormat::kLibsvm) {
-    load_libsvm(*known, places, out);
-  } else {
-    load_idx(*known, places, out);
-  }
-  out.description = summarize(out);
-  return out;
+const KnownFile* find_role(const KnownDataset& dataset, FileRole role) {
+  const auto it = std::find_if(dataset.files.begin(), dataset.files.end(),
+                               [&](const KnownFile& f) { return f.role == role; });
+  return it == dataset.files.end() ? nullptr : &*it;
 }
 
 }  // namespace laconic::data

@@ -276,7 +276,7 @@ fs::path fetch_file(const KnownDataset& dataset, const KnownFile& file,
   if (auto present = find_file(dataset, file, {.cache = options.cache})) {
     if (content_problem(*present, wanted).empty()) return *std::move(present);
   }
-  wanted.target = options.cache / dataset.name / file.remote_name;
+  wanted.target = options.cache / dataset.folder_name() / file.remote_name;
   std::vector<std::string_view> bases = {dataset.base_url};
   bases.insert(bases.end(), dataset.mirrors.begin(), dataset.mirrors.end());
   if (!options.base_url.empty()) bases = {options.base_url};
@@ -327,10 +327,12 @@ void download(const Download& download, const FetchOptions& options) {
 std::vector<fs::path> fetch(const KnownDataset& dataset, const FetchOptions& options) {
   if (options.cache.empty())
     throw ConfigError("there is no cache folder to download to; set LACONIC_CACHE");
-  if (!dataset.by_hand.empty() && options.base_url.empty()) {
+  const bool is_checkable = std::all_of(dataset.files.begin(), dataset.files.end(),
+                                        [](const KnownFile& file) { return !file.sha256.empty(); });
+  if (!dataset.by_hand.empty() && (options.base_url.empty() || !is_checkable)) {
     throw ConfigError(
         fmt::format("{}: it cannot be fetched: {}, below LACONIC_DATA in the folder {}",
-                    dataset.name, dataset.by_hand, dataset.name));
+                    dataset.name, dataset.by_hand, dataset.folder_name()));
   }
   std::vector<fs::path> out;
   for (const KnownFile& file : dataset.files) out.push_back(fetch_file(dataset, file, options));

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "laconic/data/dataset.hpp"
+#include "laconic/data/series.hpp"
 
 namespace laconic::data {
 
@@ -90,5 +91,38 @@ struct PresenceOptions {
 };
 // ConfigError if an option is out of range. Cost: a random number per row and feature.
 [[nodiscard]] Dataset synthetic_presence(const PresenceOptions& options);
+
+// Windows of tokens (Dataset::tokens) of a random source with a known entropy: after any `order`
+// symbols the r-th of a ranking of all symbols follows with a probability proportional to
+// (r + 1)^-exponent, and each such context has a ranking of its own, a random permutation. A row
+// begins after `order` uniform symbols that it does not show.
+struct TextSourceOptions {
+  std::uint32_t rows = 2000;
+  std::uint32_t test_rows = 200;
+  std::uint32_t context = 32;  // tokens of a row
+  std::uint32_t symbols = 16;  // from 2; symbols^(order + 1) is at most 2^24
+  std::uint32_t order = 1;
+  double exponent = 2;
+  std::uint64_t seed = 0;
+};
+// ConfigError if an option is out of range.
+[[nodiscard]] Dataset synthetic_text(const TextSourceOptions& options);
+// Nats per token: no model has a smaller expected cross entropy at a token that `order` others of
+// its row precede. The same for every context, hence the entropy rate. Precondition: in range.
+[[nodiscard]] double synthetic_text_entropy(const TextSourceOptions& options);
+
+// Windows of time series (Dataset::series_lags) as cut_windows makes them. A series is a sum of
+// `waves` sines with amplitudes from 0.5 to 1.5, periods from 6 to 48 steps and any phase, plus
+// normal noise of deviation `noise`, shifted and scaled at random.
+struct SeriesSourceOptions {
+  std::uint32_t series = 50;
+  std::uint32_t length = 300;
+  std::uint32_t waves = 3;
+  double noise = 0.1;  // in units of a sine of amplitude 1
+  WindowOptions windows = {};
+  std::uint64_t seed = 0;
+};
+// ConfigError if an option is out of range or the series are too short for the windows.
+[[nodiscard]] Dataset synthetic_series(const SeriesSourceOptions& options);
 
 }  // namespace laconic::data

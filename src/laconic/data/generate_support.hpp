@@ -23,6 +23,8 @@ inline constexpr std::uint32_t kHyperplaneTensor = 2;
 inline constexpr std::uint32_t kPrototypeTensor = 3;
 inline constexpr std::uint32_t kBasisTensor = 4;
 inline constexpr std::uint32_t kRotationTensor = 5;
+inline constexpr std::uint32_t kSourceTensor = 6;
+inline constexpr std::uint32_t kWavesTensor = 7;
 
 inline constexpr std::uint64_t kMaxEntries = std::uint64_t{1} << 31;
 inline constexpr double kMaxRows = 1e7;

@@ -9,6 +9,7 @@
 #include "laconic/data/catalog.hpp"
 #include "laconic/data/idx.hpp"
 #include "laconic/data/libsvm.hpp"
+#include "laconic/data/readers.hpp"
 
 namespace laconic::data {
 
@@ -18,21 +19,6 @@ namespace laconic::data {
 
 namespace {
 
-constexpr std::string_view kNone = "none";
-constexpr std::string_view kPathHelp =
-    "a file, plain or gzip, whose path has no space and none of : , = ( )";
-constexpr std::string_view kTestPathHelp = "a file like it with the test rows, or none";
-
-// A spec cannot hold every path, and a path cut short at such a character is not found.
-void require_exists(std::string_view method, std::string_view key, const std::string& path) {
-  std::error_code code;
-  if (std::filesystem::exists(path, code)) return;
-  throw ConfigError(fmt::format(
-      "{}: {}={}: no such file; check the path (from {}), and note that in a spec it cannot "
-      "contain spaces or any of : , = ( ): rename or link such a file",
-      method, key, path, std::filesystem::current_path(code).string()));
-}
-
 std::unique_ptr<Dataset> load_libsvm(const Args& args, const DataSetup&) {
   LibsvmOptions options{
       .features = static_cast<std::uint32_t>(args.integer("features")),
@@ -40,14 +26,14 @@ std::unique_ptr<Dataset> load_libsvm(const Args& args, const DataSetup&) {
   const std::string& path = args.text("path");
   const std::string& test_path = args.text("test");
   require_exists("libsvm", "path", path);
-  if (test_path != kNone) require_exists("libsvm", "test", test_path);
+  if (test_path != kNoFile) require_exists("libsvm", "test", test_path);
   auto out = std::make_unique<Dataset>();
   out->label_kind = options.labels;
   LibsvmFile train = read_libsvm(path, options);
   out->train = std::move(train.examples);
   out->class_count = static_cast<std::uint32_t>(train.label_values.size());
   out->label_values = train.label_values;
-  if (test_path != kNone) {
+  if (test_path != kNoFile) {
     options.features = out->train.features();
     options.label_values = std::move(train.label_values);
     out->test = read_libsvm(test_path, options).examples;
@@ -57,8 +43,8 @@ std::unique_ptr<Dataset> load_libsvm(const Args& args, const DataSetup&) {
 
 std::unique_ptr<Dataset> load_idx(const Args& args, const DataSetup&) {
   const IdxOptions options{.class_count = static_cast<std::uint32_t>(args.integer("classes"))};
-  const bool has_test_images = args.text("test_images") != kNone;
-  if (has_test_images != (args.text("test_labels") != kNone)) {
+  const bool has_test_images = args.text("test_images") != kNoFile;
+  if (has_test_images != (args.text("test_labels") != kNoFile)) {
     throw ConfigError("idx: test_images and test_labels belong together; give both or none");
   }
   for (const std::string_view key : {"images", "labels"})
@@ -87,10 +73,23 @@ std::unique_ptr<Dataset> load_idx(const Args& args, const DataSetup&) {
   return out;
 }
 
-// One method without parameters for each known data set.
+// What a known data set can be asked for, by the format of its files.
+std::vector<ParamCard> params_of(const KnownDataset& known) {
+  if (known.format == FileFormat::kText)
+    return text_params(known.level, find_role(known, FileRole::kTest) != nullptr);
+  if (known.format == FileFormat::kM4) return window_params();
+  return {};
+}
+
+// One method for each known data set.
 std::unique_ptr<Dataset> load_known(const Args& args, const DataSetup& setup) {
+  const KnownDataset& known = *find_known(args.spec().name);
+  KnownOptions options;
+  if (known.format == FileFormat::kText)
+    options.text = text_options(args, find_role(known, FileRole::kTest) != nullptr);
+  if (known.format == FileFormat::kM4) options.windows = window_options(args);
   return std::make_unique<Dataset>(
-      load_named(args.spec().name, setup.places ? *setup.places : places_from_environment()));
+      load_named(known.name, setup.places ? *setup.places : places_from_environment(), options));
 }
 
 std::vector<DataMethod> all_methods() {
@@ -102,7 +101,8 @@ std::vector<DataMethod> all_methods() {
   static const std::list<Card> known_cards = [] {
     std::list<Card> cards;
     for (const KnownDataset& d : known_datasets()) {
-      cards.push_back({.kind = "data", .name = d.name, .summary = d.summary});
+      cards.push_back(
+          {.kind = "data", .name = d.name, .summary = d.summary, .params = params_of(d)});
     }
     return cards;
   }();
@@ -118,7 +118,7 @@ DataMethod libsvm_method() {
       .name = "libsvm",
       .summary = "Rows from a file in LIBSVM text format",
       .params = {{"path", ParamType::kText, {}, kPathHelp},
-                 {"test", ParamType::kText, kNone, kTestPathHelp},
+                 {"test", ParamType::kText, kNoFile, kTestPathHelp},
                  {"features", ParamType::kInteger, "0",
                   "the number of features; 0: the largest index of the file", 0, 2147483647},
                  {.key = "labels",
@@ -135,8 +135,8 @@ DataMethod idx_method() {
                          .summary = "Images and labels from files in the IDX format of MNIST",
                          .params = {{"images", ParamType::kText, {}, kPathHelp},
                                     {"labels", ParamType::kText, {}, kPathHelp},
-                                    {"test_images", ParamType::kText, kNone, kTestPathHelp},
-                                    {"test_labels", ParamType::kText, kNone, kTestPathHelp},
+                                    {"test_images", ParamType::kText, kNoFile, kTestPathHelp},
+                                    {"test_labels", ParamType::kText, kNoFile, kTestPathHelp},
                                     {"classes", ParamType::kInteger, "10",
                                      "the number of classes; labels are below it", 1, 256}}};
   return {&card, &load_idx};

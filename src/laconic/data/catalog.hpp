@@ -63,7 +63,7 @@ struct KnownDataset {
 
 // How texts and series are cut into rows; the others have no options.
 struct KnownOptions {
-  TextOptions text = {};
+  std::optional<TextOptions> text = {};  // default: TextOptions of the level of the data set
   WindowOptions windows = {};
 };
 

@@ -139,7 +139,7 @@ Dataset load_named(std::string_view name, const Places& places, const KnownOptio
       out = load_cifar(*known, places);
       break;
     case FileFormat::kText:
-      out = load_text(*known, places, options.text);
+      out = load_text(*known, places, options.text.value_or(TextOptions{.level = known->level}));
       break;
     case FileFormat::kM4:
       out = load_m4(*known, places, options.windows);

@@ -54,8 +54,9 @@ struct SeriesWindows {
 // test rows. Its training part are the values before the first target of its test rows: they give
 // mean and deviation, and windows that reach beyond them are in neither part, so that no training
 // row holds a value that a test row asks for. Series without a training window, and those whose
-// training part is constant (in float precision), are left out. ConfigError if no training row
-// remains or there are too many entries. Precondition: the options are in range.
+// training part is constant (or varies by less than the rounding of the largest value), are left
+// out. ConfigError if no training row remains or there are too many entries. Precondition: the
+// options are in range.
 [[nodiscard]] SeriesWindows cut_windows(std::span<const Series> series, std::string_view name,
                                         const WindowOptions& options = {});
 

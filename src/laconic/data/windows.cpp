@@ -31,12 +31,13 @@ Moments moments_of(std::span<const double> values) {
   return {.mean = mean, .deviation = std::sqrt(squares / count)};
 }
 
-// Equal values may have a tiny deviation, because their mean is rounded.
-bool varies(std::span<const double> values, const Moments& moments) {
-  const auto [least, most] = std::minmax_element(values.begin(), values.end());
-  const double unit =
-      std::numeric_limits<double>::epsilon() * std::max(std::abs(*least), std::abs(*most));
-  return *least != *most && moments.deviation > unit &&
+// Equal values may have a tiny deviation, because their mean is rounded. Against the largest value
+// of all, so that no value becomes larger than 2^53 when it is scaled.
+bool varies(std::span<const double> training, std::span<const double> all, const Moments& moments) {
+  const auto [least, most] = std::minmax_element(training.begin(), training.end());
+  double largest = 0;
+  for (const double value : all) largest = std::max(largest, std::abs(value));
+  return *least != *most && moments.deviation > std::numeric_limits<double>::epsilon() * largest &&
          moments.deviation >= static_cast<double>(std::numeric_limits<float>::min());
 }
 
@@ -79,7 +80,7 @@ class Cutter {
     }
     const auto values = std::span(series.values);
     const Moments moments = moments_of(values.first(cut.train_values));
-    if (!varies(values.first(cut.train_values), moments)) {
+    if (!varies(values.first(cut.train_values), values, moments)) {
       ++out.skipped_constant;
       return;
     }

@@ -604,6 +604,26 @@ TEST_F(Program, KnowsItsDataSets) {
   const Finished info = call({"data", "info", "mnist"});
   EXPECT_EQ(info.code, 0);
   EXPECT_NE(info.out.find("sha256"), std::string::npos);
+  const Finished text = call({"data", "info", "tinyshakespeare"});
+  EXPECT_NE(text.out.find("input.txt (train): 40000 lines, 1.12 MB"), std::string::npos);
+  const Finished unknown = call({"data", "info", "wikitext-2"});
+  EXPECT_NE(unknown.out.find("train.txt (train): size not known\n    sha256 not known\n"),
+            std::string::npos);
+  const Finished fetch = call({"data", "fetch", "wikitext-2"});
+  EXPECT_EQ(fetch.code, 2);
+  EXPECT_NE(fetch.err.find("it cannot be fetched: the checksum of its training file is not known"),
+            std::string::npos);
+}
+
+TEST_F(Program, SaysWhichDataSuitAProblem) {
+  write("text.toml",
+        "name = 't'\nworkers = 2\nrounds = 2\nstep = 0.1\nproblem = 'softmax'\n"
+        "data = 'synthetic-text:rows=9'\n[[method]]\naggregator = 'dense'\n");
+  const Finished text = call({"run", path("text.toml"), "--out", path("out")});
+  EXPECT_EQ(text.code, 2);
+  EXPECT_NE(text.err.find("has windows of tokens, but the problem takes rows of features"),
+            std::string::npos)
+      << text.err;
 }
 
 TEST_F(Program, HelpsAndSaysItsVersionEverywhere) {

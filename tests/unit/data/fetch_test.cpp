@@ -317,6 +317,22 @@ TEST_F(FetchSet, AsksForHandsWhereItCannot) {
   EXPECT_EQ(fetch(known_, options_).size(), 2U);
 }
 
+TEST_F(FetchSet, BringsNothingThatItCannotCheck) {
+  known_.by_hand = "its checksum is not known; take it from a friend";
+  known_.files[1].sha256 = {};
+  options_.base_url = mirror_;
+  EXPECT_EQ(error_of<ConfigError>([&] { (void)fetch(known_, options_); }),
+            "toy: it cannot be fetched: its checksum is not known; take it from a friend, below "
+            "LACONIC_DATA in the folder toy");
+}
+
+TEST_F(FetchSet, BringsFilesIntoTheFolderOfTheDataSet) {
+  known_.folder = "toys";
+  options_.base_url = mirror_;
+  for (const auto& path : fetch(known_, options_))
+    EXPECT_EQ(path.parent_path(), options_.cache / "toys");
+}
+
 TEST_F(FetchSet, NeedsACache) {
   options_.cache.clear();
   EXPECT_EQ(error_of<ConfigError>([&] { (void)fetch(known_, options_); }),

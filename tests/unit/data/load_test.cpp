@@ -35,14 +35,31 @@ Dataset load_text(std::string_view text, const DataSetup& setup = {}) {
 
 TEST(Load, KnowsEveryKindOfData) {
   const Catalog catalog = data_catalog();
-  for (const char* name :
-       {"synthetic-sparse", "synthetic-images", "synthetic-low-rank", "synthetic-prototypes",
-        "synthetic-presence", "one-vs-rest", "libsvm", "idx", "standardised", "a9a", "mnist"}) {
+  for (const char* name : {"synthetic-sparse",
+                           "synthetic-images",
+                           "synthetic-low-rank",
+                           "synthetic-prototypes",
+                           "synthetic-presence",
+                           "synthetic-text",
+                           "synthetic-series",
+                           "one-vs-rest",
+                           "libsvm",
+                           "idx",
+                           "cifar",
+                           "text",
+                           "m4",
+                           "standardised",
+                           "held-out",
+                           "a9a",
+                           "mnist",
+                           "cifar10-subset",
+                           "tinyshakespeare",
+                           "m4-weekly"}) {
     const Card* card = catalog.find("data", name);
     ASSERT_NE(card, nullptr) << name;
     EXPECT_FALSE(card->summary.empty()) << name;
   }
-  EXPECT_EQ(data_cards().size(), 9 + known_datasets().size());
+  EXPECT_EQ(data_cards().size(), 15 + known_datasets().size());
 }
 
 TEST(Load, GeneratesSparseRows) {
@@ -123,6 +140,117 @@ TEST(Load, ReadsIdx) {
   EXPECT_EQ(data.class_count, 4U);
   EXPECT_EQ(data.image_width, 2U);
   EXPECT_EQ(data.description, "1 + 1 rows, 2 features (1 x 2 pixels), 4 classes");
+}
+
+TEST(Load, ReadsCifar) {
+  const TemporaryFolder folder;
+  const std::string train = folder.write("train", std::string(2 * 3073, '\4')).string();
+  const std::string test = folder.write("test", std::string(3073, '\0')).string();
+  const Dataset data = load_text("cifar:path=" + train + ",test=" + test);
+  EXPECT_EQ(data.train.classes, (std::vector<std::uint32_t>{4, 4}));
+  EXPECT_EQ(data.description, "2 + 1 rows, 3072 features (3 x 32 x 32 pixels), 10 classes");
+  EXPECT_EQ(load_text("cifar:path=" + train).test.size(), 0U);
+}
+
+TEST(Load, ReadsText) {
+  const TemporaryFolder folder;
+  const std::string train = folder.write("train", "a b\nc a b\n").string();
+  const Dataset data = load_text("text:level=word,context=2,held_out=0,path=" + train);
+  EXPECT_TRUE(data.tokens);
+  EXPECT_EQ(data.label_kind, LabelKind::kClasses);
+  EXPECT_EQ(data.class_count, 4U);
+  EXPECT_EQ(data.description, "3 rows of 2 tokens, vocabulary of 4");
+  const std::string test = folder.write("test", "aaa").string();
+  EXPECT_EQ(load_text("text:context=1,path=" + train + ",test=" + test).test.size(), 2U);
+  EXPECT_NE(error_of<ConfigError>([&] {
+              load_text("text:path=" + train + ",test=nothing");
+            }).find("text: test=nothing: no such file; "),
+            std::string::npos);
+}
+
+TEST(Load, ReadsM4) {
+  const TemporaryFolder folder;
+  const std::string path = folder.write("m4", "id,a,b,c,d\nW1,1,2,3,4\nW2,1,2,3,\n").string();
+  const Dataset data = load_text("m4:lags=2,horizon=1,stride=1,path=" + path);
+  EXPECT_EQ(data.label_kind, LabelKind::kNone);
+  EXPECT_EQ(data.class_count, 0U);
+  EXPECT_TRUE(label_values(data).empty());
+  EXPECT_EQ(data.series_lags, 2U);
+  EXPECT_EQ(data.series_horizon, 1U);
+  EXPECT_EQ(data.train.size(), 3U);
+  EXPECT_EQ(data.train.label_ids(), (std::vector<std::uint32_t>{0, 0, 0}));
+  EXPECT_EQ(data.description, "3 rows of 2 + 1 values of a time series, no labels");
+}
+
+TEST(Load, HoldsTheLastRowsOut) {
+  const std::string inner = "synthetic-images:rows=10,test_rows=0,side=7";
+  const Dataset plain = load_text(inner);
+  const Dataset data = load_text("held-out:share=0.35:" + inner);
+  ASSERT_EQ(data.train.size(), 7U);
+  ASSERT_EQ(data.test.size(), 3U);
+  EXPECT_EQ(data.train.classes.size(), 7U);
+  EXPECT_EQ(data.test.classes.back(), plain.train.classes.back());
+  const auto& test = std::get<DenseRows>(data.test.rows);
+  const auto& all = std::get<DenseRows>(plain.train.rows);
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_TRUE(std::equal(test.row(i).begin(), test.row(i).end(), all.row(7 + i).begin()));
+  }
+}
+
+TEST(Load, HoldsSparseRowsOut) {
+  const std::string inner = "synthetic-sparse:rows=40,test_rows=0,features=30";
+  const Dataset plain = load_text(inner);
+  const Dataset data = load_text("held-out:" + inner);
+  ASSERT_EQ(data.train.size(), 36U);
+  ASSERT_EQ(data.test.size(), 4U);
+  EXPECT_EQ(data.train.nonzeros() + data.test.nonzeros(), plain.train.nonzeros());
+  const auto& test = std::get<SparseRows>(data.test.rows);
+  const auto& all = std::get<SparseRows>(plain.train.rows);
+  EXPECT_EQ(test.features, 30U);
+  for (std::size_t i = 0; i < 4; ++i) {
+    const auto row = test.row(i);
+    const auto same = all.row(36 + i);
+    EXPECT_TRUE(std::equal(row.columns.begin(), row.columns.end(), same.columns.begin(),
+                           same.columns.end()));
+    EXPECT_TRUE(
+        std::equal(row.values.begin(), row.values.end(), same.values.begin(), same.values.end()));
+    EXPECT_EQ(data.test.signs[i], plain.train.signs[36 + i]);
+  }
+}
+
+TEST(Load, HoldsNothingOutWhereThereIsATestPartOrTooFewRows) {
+  const std::string inner = "synthetic-images:rows=9,test_rows=2,side=7";
+  EXPECT_EQ(
+      error_of<ConfigError>([&] { load_text("held-out:" + inner); }),
+      "held-out: " + load_text(inner).name + " has a test part of 2 rows already; use it as it is");
+  const std::string few = "synthetic-images:rows=9,test_rows=0,side=7";
+  EXPECT_EQ(error_of<ConfigError>([&] { load_text("held-out:" + few); }),
+            "held-out: share=0.1 of the 9 rows of " + load_text(few).name +
+                " is less than one row; raise it");
+}
+
+TEST(Load, RefusesWrappersThatMakeNoSenseOfTokensAndSeries) {
+  EXPECT_EQ(error_of<ConfigError>([] { load_text("standardised:synthetic-text"); }),
+            "standardised: the rows of synthetic-text are token ids, which are names and not "
+            "quantities; use it as it is");
+  EXPECT_EQ(error_of<ConfigError>([] { load_text("standardised:synthetic-series"); }),
+            "standardised: the rows of synthetic-series are windows of series, which are scaled "
+            "already; use it as it is");
+  for (const std::string inner : {"synthetic-text", "synthetic-series"}) {
+    EXPECT_EQ(error_of<ConfigError>([&] { load_text("one-vs-rest:label=1:" + inner); }),
+              "one-vs-rest: the rows of " + load_text(inner).name +
+                  " have no labels of their own; use it as it is, or data with labels");
+  }
+}
+
+TEST(Load, KnownTextsAndSeriesTakeParameters) {
+  EXPECT_EQ(problems_of("tinyshakespeare:level=word,context=8,vocabulary=100,held_out=0.2"),
+            std::vector<std::string>{});
+  EXPECT_EQ(problems_of("m4-hourly:lags=48,horizon=24,stride=24,held_out=0"),
+            std::vector<std::string>{});
+  // Their test part is a file.
+  EXPECT_EQ(problems_of("wikitext-2-small:held_out=0.1").size(), 1U);
+  EXPECT_EQ(problems_of("mnist:context=8").size(), 1U);
 }
 
 double mean_of(const std::vector<float>& values, double power) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <string>
+
 #include "tests/unit/problem/fixture.hpp"
 
 namespace laconic {
@@ -24,6 +26,68 @@ TEST(ProblemRegistry, TraitsSayWhatHasToBeLoaded) {
   EXPECT_TRUE(problem_traits("logistic").needs_two_classes);
   EXPECT_TRUE(problem_traits("mlp").needs_dataset);
   EXPECT_FALSE(problem_traits("mlp").needs_two_classes);
+  EXPECT_TRUE(problem_traits("mlp").needs_labels);
+  EXPECT_FALSE(problem_traits("autoencoder").needs_labels);
+}
+
+std::string suits_error(const char* problem, const data::Dataset& dataset) {
+  try {
+    check_suits(problem, problem_traits(problem), dataset);
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(ProblemRegistry, ProblemsOfFeaturesRefuseTokensAndSeries) {
+  const data::Dataset tokens = data::synthetic_text({.rows = 3});
+  const data::Dataset series = data::synthetic_series({.series = 1});
+  for (const char* problem : {"logistic", "softmax", "mlp", "autoencoder"}) {
+    EXPECT_EQ(problem_traits(problem).takes, Takes::kFeatures);
+    EXPECT_EQ(suits_error(problem, tokens),
+              std::string(problem) +
+                  ": data set synthetic-text has windows of tokens, but the problem takes rows of "
+                  "features; use data of that kind, or a problem that is made for windows of "
+                  "tokens");
+    EXPECT_EQ(suits_error(problem, series),
+              std::string(problem) +
+                  ": data set synthetic-series has windows of time series, but the problem takes "
+                  "rows of features; use data of that kind, or a problem that is made for windows "
+                  "of time series");
+    EXPECT_EQ(suits_error(problem, image_data()), "");
+  }
+}
+
+TEST(ProblemRegistry, ProblemsWithLabelsRefuseRowsWithoutAndTheAutoencoderTakesThem) {
+  data::Dataset plain = data::synthetic_low_rank({.rows = 6, .features = 4, .rank = 2});
+  plain.label_kind = data::LabelKind::kNone;
+  plain.class_count = 0;
+  plain.train.classes.clear();
+  EXPECT_EQ(data::summarize(plain), "6 rows, 4 features, no labels");
+  for (const char* problem : {"logistic", "softmax", "mlp"}) {
+    EXPECT_EQ(suits_error(problem, plain),
+              std::string(problem) +
+                  ": data set synthetic-low-rank has no labels, which the problem needs; use data "
+                  "with labels, or a problem without, such as autoencoder");
+  }
+  EXPECT_EQ(suits_error("autoencoder", plain), "");
+  const auto problem = make<float>("autoencoder:code=2", setup_of(plain, {.workers = 2}));
+  EXPECT_EQ(problem->units(0) + problem->units(1), 6U);
+}
+
+TEST(ProblemRegistry, ProblemsOfOneKindOfRowsRefuseTheOthers) {
+  const ProblemTraits images{.needs_dataset = true, .takes = Takes::kImages};
+  const ProblemTraits tokens{.needs_dataset = true, .takes = Takes::kTokens};
+  const ProblemTraits series{.needs_dataset = true, .takes = Takes::kSeries};
+  const data::Dataset text = data::synthetic_text({.rows = 3});
+  const data::Dataset waves = data::synthetic_series({.series = 1});
+  EXPECT_NO_THROW(check_suits("p", images, image_data()));
+  EXPECT_NO_THROW(check_suits("p", tokens, text));
+  EXPECT_NO_THROW(check_suits("p", series, waves));
+  EXPECT_THROW(check_suits("p", images, sparse_data()), ConfigError);
+  EXPECT_THROW(check_suits("p", tokens, image_data()), ConfigError);
+  EXPECT_THROW(check_suits("p", series, text), ConfigError);
+  EXPECT_THROW(check_suits("p", tokens, waves), ConfigError);
 }
 
 TEST(ProblemRegistry, RefusesTraitsOfAnUnknownName) {

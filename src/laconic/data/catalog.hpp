@@ -81,8 +81,11 @@ struct KnownOptions {
 [[nodiscard]] std::filesystem::path require_file(const KnownDataset& dataset, const KnownFile& file,
                                                  const Places& places);
 
-// Reads train and test set. ConfigError if the name is not known, a file is missing or malformed,
-// or its number of rows is not that of the data set. Checksums are not compared; see checksum.hpp.
+// Reads train and test set. ConfigError if a file is missing or malformed, or its number of rows is
+// not that of the data set. Checksums are not compared; see checksum.hpp.
+[[nodiscard]] Dataset load_known(const KnownDataset& known, const Places& places,
+                                 const KnownOptions& options = {});
+// The same by name; ConfigError if it is not known.
 [[nodiscard]] Dataset load_named(std::string_view name,
                                  const Places& places = places_from_environment(),
                                  const KnownOptions& options = {});

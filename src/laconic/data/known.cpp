@@ -81,6 +81,9 @@ Examples read_batches(const KnownDataset& known, FileRole role, const Places& pl
   Examples out;
   DenseRows all;
   all.features = known.features;
+  std::size_t images = 0;
+  for (const KnownFile& file : known.files) images += file.role == role ? file.rows : 0;
+  all.values.reserve(images * known.features);
   for (const KnownFile& file : known.files) {
     if (file.role != role) continue;
     const std::filesystem::path path = require_file(known, file, places);
@@ -120,6 +123,30 @@ Dataset load_m4(const KnownDataset& known, const Places& places, const WindowOpt
 
 }  // namespace
 
+Dataset load_known(const KnownDataset& known, const Places& places, const KnownOptions& options) {
+  Dataset out;
+  switch (known.format) {
+    case FileFormat::kLibsvm:
+      out = load_libsvm(known, places);
+      break;
+    case FileFormat::kIdx:
+      out = load_idx(known, places);
+      break;
+    case FileFormat::kCifar:
+      out = load_cifar(known, places);
+      break;
+    case FileFormat::kText:
+      out = load_text(known, places, options.text.value_or(TextOptions{.level = known.level}));
+      break;
+    case FileFormat::kM4:
+      out = load_m4(known, places, options.windows);
+      break;
+  }
+  out.name = known.name;
+  out.description = summarize(out);
+  return out;
+}
+
 Dataset load_named(std::string_view name, const Places& places, const KnownOptions& options) {
   const KnownDataset* known = find_known(name);
   if (known == nullptr) {
@@ -127,27 +154,7 @@ Dataset load_named(std::string_view name, const Places& places, const KnownOptio
     for (const KnownDataset& d : known_datasets()) names.push_back(d.name);
     throw ConfigError(fmt::format("'{}' is not a known data set; use {}", name, join_or(names)));
   }
-  Dataset out;
-  switch (known->format) {
-    case FileFormat::kLibsvm:
-      out = load_libsvm(*known, places);
-      break;
-    case FileFormat::kIdx:
-      out = load_idx(*known, places);
-      break;
-    case FileFormat::kCifar:
-      out = load_cifar(*known, places);
-      break;
-    case FileFormat::kText:
-      out = load_text(*known, places, options.text.value_or(TextOptions{.level = known->level}));
-      break;
-    case FileFormat::kM4:
-      out = load_m4(*known, places, options.windows);
-      break;
-  }
-  out.name = known->name;
-  out.description = summarize(out);
-  return out;
+  return load_known(*known, places, options);
 }
 
 }  // namespace laconic::data

@@ -82,14 +82,14 @@ std::vector<ParamCard> params_of(const KnownDataset& known) {
 }
 
 // One method for each known data set.
-std::unique_ptr<Dataset> load_known(const Args& args, const DataSetup& setup) {
+std::unique_ptr<Dataset> make_known(const Args& args, const DataSetup& setup) {
   const KnownDataset& known = *find_known(args.spec().name);
   KnownOptions options;
   if (known.format == FileFormat::kText)
     options.text = text_options(args, find_role(known, FileRole::kTest) != nullptr);
   if (known.format == FileFormat::kM4) options.windows = window_options(args);
   return std::make_unique<Dataset>(
-      load_named(known.name, setup.places ? *setup.places : places_from_environment(), options));
+      load_known(known, setup.places ? *setup.places : places_from_environment(), options));
 }
 
 std::vector<DataMethod> all_methods() {
@@ -106,7 +106,7 @@ std::vector<DataMethod> all_methods() {
     }
     return cards;
   }();
-  for (const Card& card : known_cards) out.push_back({&card, &load_known});
+  for (const Card& card : known_cards) out.push_back({&card, &make_known});
   return out;
 }
 

@@ -250,17 +250,23 @@ TEST(Catalog, DataSetsMayShareAFolder) {
 
 TEST(Catalog, ReadsBatchesOneAfterTheOther) {
   const TemporaryFolder folder;
-  const std::string images(std::size_t{10000} * 3073, '\0');
-  for (char batch = 1; batch <= 5; ++batch) {
-    std::string content = images;
-    content[0] = batch;
-    folder.write("cifar10/data_batch_" + std::to_string(batch) + ".bin", content);
+  KnownDataset toy = *find_known("cifar10");
+  ASSERT_EQ(toy.files.size(), 6U);
+  for (std::size_t i = 0; i < toy.files.size(); ++i) {
+    toy.files[i].rows = 2;
+    std::string images(std::size_t{2} * 3073, '\0');
+    images[0] = static_cast<char>(i);
+    folder.write("cifar10/" + std::string(toy.files[i].name), images);
   }
-  folder.write("cifar10/test_batch.bin", images);
-  const Dataset data = load_named("cifar10", {.data = folder.path()});
-  EXPECT_EQ(data.description, "50000 + 10000 rows, 3072 features (3 x 32 x 32 pixels), 10 classes");
-  for (std::uint32_t batch = 1; batch <= 5; ++batch)
-    EXPECT_EQ(data.train.classes[std::size_t{10000} * (batch - 1)], batch);
+  const Dataset data = load_known(toy, {.data = folder.path()});
+  EXPECT_EQ(data.description, "10 + 2 rows, 3072 features (3 x 32 x 32 pixels), 10 classes");
+  EXPECT_EQ(data.train.classes, (std::vector<std::uint32_t>{0, 0, 1, 0, 2, 0, 3, 0, 4, 0}));
+  EXPECT_EQ(data.test.classes, (std::vector<std::uint32_t>{5, 0}));
+  toy.files[3].rows = 3;
+  EXPECT_EQ(error_of<ConfigError>([&] { (void)load_known(toy, {.data = folder.path()}); }),
+            (folder.path() / "cifar10/data_batch_4.bin").string() +
+                ": 2 images, but data_batch_4.bin of cifar10 has 3; the file is damaged or another "
+                "one, get it again");
 }
 
 TEST(Catalog, RefusesAFileWithAnotherNumberOfRows) {

@@ -130,6 +130,18 @@ int laconic_synchronize(laconic_synchronizer* sync, float* const* gradients) {
   return done ? 0 : -1;
 }
 
+int laconic_join(laconic_synchronizer* sync, float* const* directions) {
+  bool stepped = false;
+  const bool done = guarded(sync->owner, [&] {
+    for (std::size_t i = 0; i < sync->sizes.size(); ++i) {
+      sync->spans[i] = {directions[i], sync->sizes[i]};
+    }
+    stepped = sync->sync.join(sync->spans);
+  });
+  if (!done) return -1;
+  return stepped ? 1 : 0;
+}
+
 uint64_t laconic_sent_bytes(const laconic_synchronizer* sync) {
   return sync->sync.report().uplink.frame_bytes;
 }

@@ -11,8 +11,8 @@
  *   if (laconic_run(0, body, context, NULL) != 0) fprintf(stderr, "%s\n", laconic_error());
  *
  * Calls that can fail return 0 when they succeed and -1 (or NULL) when they do not; laconic_error
- * then says why, in one line, until the next call of the same thread. After a failed laconic_ready
- * or laconic_synchronize the synchronizer may only be destroyed.
+ * then says why, in one line, until the next call of the same thread. After a call that failed the
+ * synchronizer may only be destroyed.
  */
 #ifndef LACONIC_SYNC_LACONIC_H
 #define LACONIC_SYNC_LACONIC_H
@@ -56,6 +56,10 @@ int laconic_ready(laconic_synchronizer* sync, size_t tensor, const float* gradie
 /* Collective, ends the step. gradients[i] holds the gradient of tensor i, and then the common
  * direction. Those for which laconic_ready was called in this step are not read. */
 int laconic_synchronize(laconic_synchronizer* sync, float* const* gradients);
+/* Collective with the others' laconic_synchronize, for a rank that has no more gradients: 1 when
+ * others had some, and directions[i] became the common direction for tensor i; 0 when all ranks are
+ * done. */
+int laconic_join(laconic_synchronizer* sync, float* const* directions);
 /* What this rank has sent so far in bytes, frames included. */
 uint64_t laconic_sent_bytes(const laconic_synchronizer* sync);
 

@@ -92,6 +92,37 @@ TEST(CApi, GivesTheDirectionsOfTheSynchronizer) {
   }
 }
 
+// A rank that has one batch less takes the last step of the others.
+int uneven_body(laconic_communicator* comm, void* context) {
+  Job& job = *static_cast<Job*>(context);
+  const std::uint32_t rank = laconic_rank(comm);
+  laconic_synchronizer* sync = laconic_create(comm, kTensors, 2, "dense", 5);
+  std::vector<float> w(24);
+  std::vector<float> b(6);
+  float* const gradients[] = {w.data(), b.data()};
+  int code = sync == nullptr ? 1 : 0;
+  for (int step = 0; step < 1 + static_cast<int>(rank) && code == 0; ++step) {
+    fill(rank, step, w, b);
+    code = laconic_synchronize(sync, gradients);
+  }
+  int joined = 0;
+  while (code == 0 && laconic_join(sync, gradients) == 1) ++joined;
+  EXPECT_EQ(joined, rank == 0 ? 1 : 0);
+  job.directions[rank] = w;
+  laconic_destroy(sync);
+  return code;
+}
+
+TEST(CApi, ARankWithoutBatchesJoins) {
+  Job job = job_of(2);
+  ASSERT_EQ(laconic_run(2, uneven_body, &job, nullptr), 0) << laconic_error();
+  std::vector<float> w(24);
+  std::vector<float> b(6);
+  fill(1, 1, w, b);
+  EXPECT_EQ(job.directions[0], w);
+  EXPECT_EQ(job.directions[1], w);
+}
+
 TEST(CApi, SaysWhyItFails) {
   Job job = job_of(2);
   job.spec = "effy";

@@ -167,6 +167,95 @@ TEST(Synchronizer, TakesWhatWasNotReadyAsZero) {
   });
 }
 
+// Rank r has 1 + 2 r batches. directions[rank][step], of all tensors one after the other.
+template <Real T>
+std::vector<std::vector<std::vector<T>>> uneven(const SynchronizerOptions& options,
+                                                std::uint32_t ranks, std::uint32_t epochs) {
+  std::vector<std::vector<std::vector<T>>> out(ranks);
+  run_on_threads(ranks, [&](Communicator& comm) {
+    Synchronizer<T> sync(model(), options, comm);
+    std::uint32_t step = 0;
+    const auto keep = [&](const std::vector<std::vector<T>>& values) {
+      auto& all = out[comm.rank()].emplace_back();
+      for (const auto& part : values) all.insert(all.end(), part.begin(), part.end());
+      ++step;
+    };
+    for (std::uint32_t epoch = 0; epoch < epochs; ++epoch) {
+      for (std::uint32_t batch = 0; batch < 1 + 2 * comm.rank(); ++batch) {
+        auto values = gradients_of<T>(comm.rank(), step);
+        sync.synchronize(spans_of(values));
+        keep(values);
+      }
+      auto values = gradients_of<T>(0, 0);  // overwritten
+      while (sync.join(spans_of(values))) keep(values);
+    }
+    EXPECT_EQ(sync.report().steps, step);
+  });
+  return out;
+}
+
+TEST(Synchronizer, RanksThatHaveJoinedGetTheDirectionsOfTheOthers) {
+  for (const char* spec : kSpecs) {
+    if (std::string_view(spec).starts_with("krum")) continue;  // needs three workers of four
+    for (const bool overlap : {true, false}) {
+      const auto out = uneven<float>({.aggregator = spec, .overlap = overlap}, 3, 2);
+      EXPECT_EQ(out[0].size(), 10U) << spec;  // twice what rank 2 has
+      EXPECT_EQ(out[1], out[0]) << spec;
+      EXPECT_EQ(out[2], out[0]) << spec;
+    }
+  }
+}
+
+TEST(Synchronizer, AMeanIsThatOfTheRanksThatTakePart) {
+  const auto out = uneven<float>({}, 3, 1);
+  for (std::uint32_t step = 0; step < 5; ++step) {
+    const std::uint32_t first = (step + 1) / 2;  // the lowest rank that has a batch
+    std::size_t at = 0;
+    for (std::size_t i = 0; i < model().size(); ++i) {
+      for (std::size_t j = 0; j < model()[i].shape.size(); ++j) {
+        double sum = 0;
+        for (std::uint32_t r = first; r < 3; ++r) {
+          sum += static_cast<double>(gradients_of<float>(r, step)[i][j]);
+        }
+        ASSERT_EQ(out[0][step][at++], static_cast<float>(sum * (1.0 / (3 - first)))) << step;
+      }
+    }
+  }
+  // Beliefs of identity are the gradients themselves: the same mean, up to rounding.
+  const auto mirrored = uneven<double>({.aggregator = "mirror:ef21:identity"}, 3, 1);
+  const auto plain = uneven<double>({}, 3, 1);
+  for (std::uint32_t step = 0; step < 5; ++step) {
+    for (std::size_t k = 0; k < plain[0][step].size(); ++k) {
+      ASSERT_NEAR(mirrored[0][step][k], plain[0][step][k], 1e-12);
+    }
+  }
+}
+
+TEST(Synchronizer, RefusesToJoinWithinAStep) {
+  const auto comm = make_self_communicator();
+  Synchronizer<float> sync(model(), {}, *comm);
+  auto values = gradients_of<float>(0, 0);
+  EXPECT_FALSE(sync.join(spans_of(values)));
+  sync.ready(1, values[1]);
+  EXPECT_THROW(static_cast<void>(sync.join(spans_of(values))), ConfigError);
+}
+
+TEST(Synchronizer, NoopKeepsWhatEveryRankHas) {
+  run_on_threads(2, [](Communicator& comm) {
+    Synchronizer<float> sync(model(), {.aggregator = "noop"}, comm);
+    EXPECT_NE(sync.plan().find("noop: every rank keeps its own gradient"), std::string::npos);
+    const auto sent = comm.traffic();
+    for (std::uint32_t step = 0; step < 2 + comm.rank(); ++step) {
+      auto values = gradients_of<float>(comm.rank(), step);
+      sync.synchronize(spans_of(values));
+      EXPECT_EQ(values, gradients_of<float>(comm.rank(), step));
+      EXPECT_FALSE(sync.join(spans_of(values)));
+    }
+    EXPECT_EQ(comm.traffic(), sent);
+    EXPECT_EQ(sync.report().uplink, Meter{});
+  });
+}
+
 TEST(Synchronizer, ClipsTheNormOfTheWholeDirection) {
   run_on_threads(2, [](Communicator& comm) {
     Synchronizer<double> plain(model(), {}, comm);

@@ -12,7 +12,7 @@
  *
  * Calls that can fail return 0 when they succeed and -1 (or NULL) when they do not; laconic_error
  * then says why, in one line, until the next call of the same thread. After a call that failed the
- * synchronizer may only be destroyed.
+ * synchronizer may only be destroyed, unless said otherwise.
  */
 #ifndef LACONIC_SYNC_LACONIC_H
 #define LACONIC_SYNC_LACONIC_H
@@ -60,6 +60,12 @@ int laconic_synchronize(laconic_synchronizer* sync, float* const* gradients);
  * others had some, and directions[i] became the common direction for tensor i; 0 when all ranks are
  * done. */
 int laconic_join(laconic_synchronizer* sync, float* const* directions);
+/* Collective, between steps: everything that the ranks remember goes to one file per rank,
+ * PATH.rank0, PATH.rank1, ..., and comes back into a synchronizer that was created alike. A state
+ * of another model, spec, seed or rank is refused, and files that are damaged or cut off; the
+ * synchronizer may be used then, and is as it was. */
+int laconic_save(laconic_synchronizer* sync, const char* path);
+int laconic_load(laconic_synchronizer* sync, const char* path);
 /* What this rank has sent so far in bytes, frames included. */
 uint64_t laconic_sent_bytes(const laconic_synchronizer* sync);
 

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 
 #include "laconic/base/assert.hpp"
 #include "laconic/base/error.hpp"
@@ -14,8 +15,9 @@
 #include "laconic/kernels/kernels.hpp"
 #include "laconic/rng/stream.hpp"
 #include "laconic/sync/agreement.hpp"
+#include "laconic/sync/state_file.hpp"
 #include "laconic/tensor/workspace.hpp"
-#include "laconic/wire/wire.hpp"
+#include "laconic/wire/state.hpp"
 
 namespace laconic {
 namespace {
@@ -24,6 +26,8 @@ namespace {
 constexpr std::uint32_t kStep = 1U << 30;
 constexpr Tag kAgree = {0, kStep + 1};
 constexpr Tag kOpen = {0, kStep + 2};
+constexpr std::uint32_t kSave = kStep + 3;
+constexpr std::uint32_t kLoad = kStep + 4;
 
 // Nothing travels: not a method, but what one finds out by it is how much there is to gain.
 constexpr std::string_view kNoop = "noop";
@@ -44,6 +48,27 @@ Spec method_of(const std::string& text, std::uint32_t workers) {
   return canonical;
 }
 
+std::string text_of(const Tensor& tensor) {
+  return fmt::format("'{}', {} x {}{}", tensor.name, tensor.shape.rows, tensor.shape.cols,
+                     tensor.role == Role::kBias ? ", a bias" : "");
+}
+
+// Saves the tensors of the model, or throws when those that were saved are others.
+void archive_tensors(std::span<const Tensor> tensors, wire::StateArchive& archive) {
+  const std::uint64_t here = tensors.size();
+  std::uint64_t saved = here;
+  archive.number("tensors", saved);
+  for (std::uint64_t i = 0; i < std::max(saved, here); ++i) {
+    const std::string own = i < here ? text_of(tensors[i]) : "none";
+    std::string other = i < saved ? own : "none";
+    if (i < saved) archive.text(archive.numbered("tensor", i), other);
+    if (other == own) continue;
+    throw ConfigError(
+        fmt::format("saved state: it is that of another model: tensor {} was {}, here it is {}", i,
+                    other, own));
+  }
+}
+
 // What all ranks must agree on, item by item.
 std::vector<Item> items_of(std::span<const Tensor> tensors, const SynchronizerOptions& options,
                            std::string_view number) {
@@ -56,12 +81,20 @@ std::vector<Item> items_of(std::span<const Tensor> tensors, const SynchronizerOp
                            {"overlap", fmt::format("{}", options.overlap)},
                            {"number of tensors", fmt::format("{}", tensors.size())}};
   for (std::size_t i = 0; i < tensors.size(); ++i) {
-    const Tensor& tensor = tensors[i];
-    out.push_back({fmt::format("tensor {}", i),
-                   fmt::format("'{}', {} x {}{}", tensor.name, tensor.shape.rows, tensor.shape.cols,
-                               tensor.role == Role::kBias ? ", a bias" : "")});
+    out.push_back({fmt::format("tensor {}", i), text_of(tensors[i])});
   }
   return out;
+}
+
+// What `work` throws as ConfigError; empty if nothing.
+template <class Work>
+std::string failure_of(Work work) {
+  try {
+    work();
+  } catch (const ConfigError& e) {
+    return e.what();
+  }
+  return {};
 }
 
 // Buckets must not share random numbers.
@@ -132,17 +165,39 @@ class Synchronizer<T>::State {
 
   bool join(std::span<const std::span<T>> directions) {
     check_sizes(directions);
-    if (in_step_) {
-      throw ConfigError(fmt::format(
-          "synchronizer: join was called in step {}, for which gradients were given; call finish "
-          "before",
-          report_.steps));
-    }
+    expect_no_step("join");
     const std::uint32_t active = count_active(false);
     if (active == 0) return false;
     begin_step(false);
     end_step(active, directions);
     return true;
+  }
+
+  [[nodiscard]] std::vector<std::byte> save() const {
+    expect_no_step("save");
+    std::vector<std::byte> out;
+    wire::StateArchive archive(out);
+    Memory memory = {.report = report_};
+    for (const Work& work : work_) memory.aggregators.push_back(work.aggregator.get());
+    archive_all(memory, archive);
+    seal(out);
+    return out;
+  }
+
+  void load(std::span<const std::byte> bytes) {
+    load_from([&] { return std::vector<std::byte>(bytes.begin(), bytes.end()); });
+  }
+
+  void save_file(const std::string& path) const {
+    expect_no_step("save_file");
+    const Tag tag = {static_cast<std::uint32_t>(report_.steps), kSave};
+    std::optional<StateFile> file;
+    agree_on_success(failure_of([&] { file.emplace(file_of(path), save()); }), tag, comm_);
+    agree_on_success(failure_of([&] { file->publish(); }), tag, comm_);
+  }
+
+  void load_file(const std::string& path) {
+    load_from([&] { return read_state_file(file_of(path)); });
   }
 
   void check_sizes(std::span<const std::span<T>> directions) const {
@@ -189,6 +244,68 @@ class Synchronizer<T>::State {
     Meter downlink = {};
   };
 
+  struct Memory {  // what is saved and loaded
+    SynchronizerReport report = {};
+    std::vector<Aggregator<T>*> aggregators = {};  // by bucket; null for noop
+  };
+
+  void expect_no_step(std::string_view call) const {
+    if (!in_step_) return;
+    throw ConfigError(
+        fmt::format("synchronizer: {} was called in step {}, for which gradients were given; call "
+                    "finish before",
+                    call, report_.steps));
+  }
+  [[nodiscard]] std::string file_of(const std::string& path) const {
+    return fmt::format("{}.rank{}", path, comm_.rank());
+  }
+
+  void archive_all(Memory& memory, wire::StateArchive& archive) const {
+    archive.fact("format", "laconic synchronizer 1");
+    archive.fact("number format", sizeof(T) == 4 ? "float" : "double");
+    archive_tensors(tensors_, archive);
+    archive.fact("aggregator", travels_ ? print(method_) : std::string(kNoop));
+    archive.fact("seed", fmt::format("{}", options_.seed));
+    archive.fact("bucket size", fmt::format("{}", options_.buckets.numbers));
+    archive.fact("exempt_vectors", fmt::format("{}", options_.buckets.exempt_vectors));
+    archive.fact("ranks", fmt::format("{}", comm_.size()));
+    archive.fact("rank", fmt::format("{}", comm_.rank()));
+    archive.number("steps", memory.report.steps);
+    for (Meter* meter : {&memory.report.uplink, &memory.report.downlink}) {
+      archive.number("payload_bits", meter->payload_bits);
+      archive.number("wire_bits", meter->wire_bits);
+      archive.number("frame_bytes", meter->frame_bytes);
+    }
+    for (std::size_t b = 0; b < memory.aggregators.size(); ++b) {
+      archive.fact("bucket", fmt::format("{}", b));
+      if (memory.aggregators[b] != nullptr) memory.aggregators[b]->state(archive);
+    }
+  }
+
+  // Into new aggregators, which take the place of the old ones when all ranks have succeeded.
+  template <class Read>
+  void load_from(Read read) {
+    expect_no_step("load");
+    std::vector<std::unique_ptr<Aggregator<T>>> fresh;
+    Memory memory;
+    const std::string failure = failure_of([&] {
+      const std::vector<std::byte> bytes = read();
+      wire::StateArchive archive(unseal(bytes));
+      for (std::size_t b = 0; b < work_.size(); ++b) {
+        fresh.push_back(travels_ ? make_aggregator(b) : nullptr);
+        memory.aggregators.push_back(fresh.back().get());
+      }
+      archive_all(memory, archive);
+      archive.finish();
+    });
+    const Tag tag = {static_cast<std::uint32_t>(report_.steps), kLoad};
+    agree_on_success(failure, tag, comm_);
+    const Item steps = {"a state of", fmt::format("{} steps", memory.report.steps)};
+    agree({&steps, 1}, "load states that were saved together", tag, comm_);
+    for (std::size_t b = 0; b < work_.size(); ++b) work_[b].aggregator = std::move(fresh[b]);
+    report_ = memory.report;
+  }
+
   void check(std::span<const Tensor> tensors) const {
     if (tensors.empty()) {
       throw ConfigError("synchronizer: there is no tensor; give the parameters of the model");
@@ -222,6 +339,16 @@ class Synchronizer<T>::State {
     return bucket.exempt ? "dense (one column: exempt)" : print(method_);
   }
 
+  [[nodiscard]] Spec method_of_bucket(std::size_t b) const {
+    return buckets_[b].exempt ? canonical_aggregator("dense") : method_;
+  }
+  [[nodiscard]] std::unique_ptr<Aggregator<T>> make_aggregator(std::size_t b) const {
+    return aggregators<T>().make(method_of_bucket(b), {.layout = &buckets_[b].layout,
+                                                       .workers = comm_.size(),
+                                                       .mine = {comm_.rank(), comm_.rank() + 1},
+                                                       .seed = seed_of(options_.seed, b)});
+  }
+
   void add_bucket(std::size_t b) {
     const Bucket& bucket = buckets_[b];
     for (std::size_t t = 0; t < bucket.tensors.size(); ++t) {
@@ -231,15 +358,12 @@ class Synchronizer<T>::State {
     work.gradient.resize(bucket.layout.size());
     work.direction.resize(bucket.layout.size());
     if (!travels_) return;
-    const Spec method = bucket.exempt ? canonical_aggregator("dense") : method_;
+    const Spec method = method_of_bucket(b);
     const auto problems = aggregator_problems(method, comm_.size(), &bucket.layout);
     if (!problems.empty()) throw ConfigError(problems.front());
     const AggregatorNeeds needs = aggregator_needs(method, comm_.size());
     work.needs_everyone = !needs.frames || needs.every_frame;
-    work.aggregator = aggregators<T>().make(method, {.layout = &bucket.layout,
-                                                     .workers = comm_.size(),
-                                                     .mine = {comm_.rank(), comm_.rank() + 1},
-                                                     .seed = seed_of(options_.seed, b)});
+    work.aggregator = make_aggregator(b);
     if (work.aggregator->sends_model()) {
       throw ConfigError(fmt::format(
           "synchronizer: '{}' runs the optimizer at its server and sends the model; a synchronizer "
@@ -411,6 +535,22 @@ void Synchronizer<T>::synchronize(std::span<const std::span<T>> gradients) {
   state_->check_sizes(gradients);
   for (std::size_t i = gradients.size(); i-- > 0;) state_->ready(i, gradients[i]);
   state_->finish(gradients);
+}
+template <Real T>
+std::vector<std::byte> Synchronizer<T>::save() const {
+  return state_->save();
+}
+template <Real T>
+void Synchronizer<T>::load(std::span<const std::byte> bytes) {
+  state_->load(bytes);
+}
+template <Real T>
+void Synchronizer<T>::save_file(const std::string& path) const {
+  state_->save_file(path);
+}
+template <Real T>
+void Synchronizer<T>::load_file(const std::string& path) {
+  state_->load_file(path);
 }
 template <Real T>
 std::span<const Bucket> Synchronizer<T>::buckets() const {

@@ -76,6 +76,19 @@ class Synchronizer {
   // ready for all, then finish.
   void synchronize(std::span<const std::span<T>> gradients);
 
+  // What this rank's part of all methods remembers, the steps, and the report: between steps, for
+  // load on the same rank of a synchronizer that was made alike, whose next steps are then, bit for
+  // bit, those that this one would have made. Not collective. docs/synchronizer.md has the bytes.
+  [[nodiscard]] std::vector<std::byte> save() const;
+  // Collective, between steps. ConfigError, the same on every rank, when the bytes of some rank are
+  // damaged, or were saved by another rank, for other tensors (naming the first that differs),
+  // options or steps; the synchronizer is as it was then.
+  void load(std::span<const std::byte> bytes);
+  // Collective: the same by way of one file per rank, PATH.rank0, PATH.rank1, ... Files are
+  // written whole, and none is replaced unless all could be written.
+  void save_file(const std::string& path) const;
+  void load_file(const std::string& path);
+
   [[nodiscard]] std::span<const Bucket> buckets() const;
   // What is exchanged how, in lines: to be printed once.
   [[nodiscard]] std::string plan() const;

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
+#include <memory>
 #include <mutex>
 #include <numeric>
 
@@ -254,6 +256,191 @@ TEST(Synchronizer, NoopKeepsWhatEveryRankHas) {
     EXPECT_EQ(comm.traffic(), sent);
     EXPECT_EQ(sync.report().uplink, Meter{});
   });
+}
+
+template <Real T>
+void check_saved(const SynchronizerOptions& options) {
+  const std::uint32_t ranks = 4;
+  const auto expected = run<T>(options, ranks, 6);
+  std::vector<std::vector<T>> out(ranks);
+  run_on_threads(ranks, [&](Communicator& comm) {
+    auto sync = std::make_unique<Synchronizer<T>>(model(), options, comm);
+    for (std::uint32_t step = 0; step < 6; ++step) {
+      if (step % 2 == 1) {
+        const auto bytes = sync->save();
+        const auto report = sync->report();
+        sync = std::make_unique<Synchronizer<T>>(model(), options, comm);
+        sync->load(bytes);
+        EXPECT_EQ(sync->report().steps, step);
+        EXPECT_EQ(sync->report().uplink, report.uplink);
+        EXPECT_EQ(sync->save(), bytes);
+      }
+      auto gradients = gradients_of<T>(comm.rank(), step);
+      sync->synchronize(spans_of(gradients));
+      for (const auto& part : gradients) {
+        out[comm.rank()].insert(out[comm.rank()].end(), part.begin(), part.end());
+      }
+    }
+  });
+  EXPECT_EQ(out, expected);
+}
+
+TEST_P(SynchronizerSpecs, GoOnFromASavedState) {
+  for (const bool overlap : {true, false}) {
+    const SynchronizerOptions options = {
+        .aggregator = GetParam(), .buckets = {.numbers = 300}, .overlap = overlap};
+    check_saved<float>(options);
+    check_saved<double>(options);
+  }
+}
+
+// What both ranks say when they load what was saved by a synchronizer of other tensors or options,
+// and that a refusal changes nothing.
+template <class Change>
+std::string refusal_of_state(Change change) {
+  std::vector<std::string> texts(2);
+  run_on_threads(2, [&](Communicator& comm) {
+    auto tensors = model();
+    SynchronizerOptions options = {.aggregator = "ef:sign"};
+    Synchronizer<float> sync(tensors, options, comm);
+    change(tensors, options);
+    const auto bytes = Synchronizer<float>(tensors, options, comm).save();
+    auto values = gradients_of<float>(comm.rank(), 0);
+    sync.synchronize(spans_of(values));
+    const auto before = sync.save();
+    try {
+      sync.load(bytes);
+    } catch (const ConfigError& e) {
+      texts[comm.rank()] = e.what();
+      EXPECT_EQ(sync.save(), before);
+    }
+  });
+  EXPECT_EQ(texts[0], texts[1]);
+  return texts[0];
+}
+
+TEST(Synchronizer, RefusesTheStateOfAnotherModelNamingTheFirstTensorThatDiffers) {
+  EXPECT_EQ(refusal_of_state([](auto& tensors, auto&) { tensors[2].shape.cols = 8; }),
+            "rank 0: saved state: it is that of another model: tensor 2 was 'v', 17 x 8, here it "
+            "is 'v', 17 x 9");
+  EXPECT_EQ(refusal_of_state([](auto& tensors, auto&) { tensors.pop_back(); }),
+            "rank 0: saved state: it is that of another model: tensor 4 was none, here it is 'u', "
+            "9 x 40");
+  EXPECT_NE(refusal_of_state([](auto& tensors, auto&) {
+              tensors.push_back({.name = "z", .shape = {2, 2}});
+            }).find("tensor 5 was 'z', 2 x 2, here it is none"),
+            std::string::npos);
+  EXPECT_NE(refusal_of_state([](auto&, auto& options) {
+              options.aggregator = "vote";
+            }).find("saved with aggregator vote:"),
+            std::string::npos);
+  EXPECT_NE(refusal_of_state([](auto&, auto& options) {
+              options.seed = 2;
+            }).find("saved with seed 2, here it is 1"),
+            std::string::npos);
+  EXPECT_NE(refusal_of_state([](auto&, auto& options) {
+              options.buckets.numbers = 9;
+            }).find("bucket size"),
+            std::string::npos);
+  EXPECT_EQ(refusal_of_state([](auto&, auto& options) { options.clip_norm = 9; }), "");
+}
+
+TEST(Synchronizer, RefusesStatesThatAreDamagedOrOfAnotherRank) {
+  std::vector<std::vector<std::byte>> bytes(2);
+  const auto refusal = [&](auto change) {
+    std::vector<std::string> texts(2);
+    run_on_threads(2, [&](Communicator& comm) {
+      Synchronizer<float> sync(model(), {.aggregator = "vote:beta=0.9"}, comm);
+      auto values = gradients_of<float>(comm.rank(), 0);
+      sync.synchronize(spans_of(values));
+      bytes[comm.rank()] = sync.save();
+      comm.barrier({0, 0});
+      auto own = bytes[comm.rank()];
+      if (comm.rank() == 1) change(own);
+      try {
+        sync.load(own);
+      } catch (const ConfigError& e) {
+        texts[comm.rank()] = e.what();
+      }
+    });
+    EXPECT_EQ(texts[0], texts[1]);
+    return texts[0];
+  };
+  const std::string damaged = "rank 1: saved state: the checksum of its ";
+  EXPECT_TRUE(refusal([](auto& own) { own.resize(own.size() - 1); }).starts_with(damaged));
+  EXPECT_TRUE(refusal([](auto& own) { own.resize(3); }).starts_with(damaged));
+  EXPECT_TRUE(refusal([](auto& own) { own.clear(); }).starts_with(damaged));
+  EXPECT_TRUE(refusal([](auto& own) { own[40] ^= std::byte{4}; }).starts_with(damaged));
+  EXPECT_NE(refusal([&](auto& own) { own = bytes[0]; }).find("rank 0, here it is 1"),
+            std::string::npos);
+  EXPECT_EQ(refusal([](auto&) {}), "");
+}
+
+TEST(Synchronizer, RefusesStatesOfDifferentSteps) {
+  std::vector<std::string> texts(2);
+  run_on_threads(2, [&](Communicator& comm) {
+    Synchronizer<float> sync(model(), {}, comm);
+    const auto early = sync.save();
+    auto values = gradients_of<float>(comm.rank(), 0);
+    sync.synchronize(spans_of(values));
+    const auto late = sync.save();
+    try {
+      sync.load(comm.rank() == 0 ? late : early);
+    } catch (const ConfigError& e) {
+      texts[comm.rank()] = e.what();
+    }
+    EXPECT_EQ(sync.report().steps, 1U);
+  });
+  EXPECT_EQ(texts[0], texts[1]);
+  EXPECT_NE(texts[0].find("rank 1 has a state of 0 steps, rank 0 has a state of 1 steps"),
+            std::string::npos)
+      << texts[0];
+}
+
+// Rank 1 cannot write: rank 0's old file stays, and nothing else lies around.
+TEST(Synchronizer, WritesTheFilesOfAllRanksOrNone) {
+  const std::filesystem::path folder =
+      std::filesystem::path(testing::TempDir()) / "laconic_sync_state";
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(folder);
+  const std::string path = (folder / "state").string();
+  run_on_threads(2, [&](Communicator& comm) {
+    Synchronizer<float> sync(model(), {.aggregator = "ef:sign"}, comm);
+    auto values = gradients_of<float>(comm.rank(), 0);
+    sync.synchronize(spans_of(values));
+    sync.save_file(path);
+    const auto first = sync.save();
+    sync.synchronize(spans_of(values));
+    comm.barrier({0, 0});
+    // A folder stands where the unfinished file would.
+    if (comm.rank() == 1) std::filesystem::create_directory(path + ".rank1.part");
+    try {
+      sync.save_file(path);
+      ADD_FAILURE() << "written";
+    } catch (const ConfigError& e) {
+      EXPECT_NE(std::string(e.what()).find("rank 1: saved state: "), std::string::npos);
+      EXPECT_NE(std::string(e.what()).find("cannot be written"), std::string::npos) << e.what();
+    }
+    comm.barrier({0, 1});
+    EXPECT_FALSE(std::filesystem::exists(path + ".rank0.part"));
+    sync.load_file(path);
+    EXPECT_EQ(sync.save(), first);
+    comm.barrier({0, 2});
+    if (comm.rank() == 1) std::filesystem::remove(path + ".rank1");
+    EXPECT_THROW(sync.load_file(path), ConfigError);
+  });
+  std::filesystem::remove_all(folder);
+}
+
+TEST(Synchronizer, RefusesToSaveWithinAStep) {
+  const auto comm = make_self_communicator();
+  Synchronizer<float> sync(model(), {}, *comm);
+  const auto bytes = sync.save();
+  auto values = gradients_of<float>(0, 0);
+  sync.ready(1, values[1]);
+  EXPECT_THROW(static_cast<void>(sync.save()), ConfigError);
+  EXPECT_THROW(sync.load(bytes), ConfigError);
+  EXPECT_THROW(sync.save_file("x"), ConfigError);
 }
 
 TEST(Synchronizer, ClipsTheNormOfTheWholeDirection) {

@@ -89,6 +89,8 @@ class GradientSynchronizer::State {
   virtual void start_alike() = 0;
   virtual void synchronize() = 0;
   virtual bool join() = 0;
+  virtual void save_file(const std::string& path) const = 0;
+  virtual void load_file(const std::string& path) = 0;
   [[nodiscard]] virtual std::string plan() const = 0;
   [[nodiscard]] virtual const SynchronizerReport& report() const = 0;
   [[nodiscard]] int* depth() { return &depth_; }
@@ -168,6 +170,9 @@ class GradientSynchronizer::Engine final : public State {
     close_directions();
     return true;
   }
+
+  void save_file(const std::string& path) const override { sync_.save_file(path); }
+  void load_file(const std::string& path) override { sync_.load_file(path); }
 
   [[nodiscard]] std::string plan() const override {
     std::string out = sync_.plan();
@@ -314,6 +319,8 @@ void GradientSynchronizer::start_alike() { state_->start_alike(); }
 void GradientSynchronizer::synchronize() { state_->synchronize(); }
 GradientSynchronizer::NoSync GradientSynchronizer::no_sync() { return NoSync(state_->depth()); }
 bool GradientSynchronizer::join() { return state_->join(); }
+void GradientSynchronizer::save_file(const std::string& path) const { state_->save_file(path); }
+void GradientSynchronizer::load_file(const std::string& path) { state_->load_file(path); }
 std::string GradientSynchronizer::plan() const { return state_->plan(); }
 const SynchronizerReport& GradientSynchronizer::report() const { return state_->report(); }
 

@@ -86,6 +86,11 @@ class GradientSynchronizer {
   //   while (sync.join()) optimizer.step();
   [[nodiscard]] bool join();
 
+  // As Synchronizer::save_file and load_file: collective, between steps. What the model and the
+  // optimizer of libtorch hold is not in it.
+  void save_file(const std::string& path) const;
+  void load_file(const std::string& path);
+
   [[nodiscard]] std::string plan() const;
   [[nodiscard]] const SynchronizerReport& report() const;
 

@@ -9,6 +9,7 @@
 #include <torch/optim/sgd.h>
 
 #include <cmath>
+#include <cstdio>
 #include <limits>
 #include <mutex>
 #include <sstream>
@@ -369,6 +370,63 @@ TEST(GradientSynchronizer, ARankWithoutBatchesJoins) {
     });
     expect_equal(models[0], models[1]);
   }
+}
+
+// Without momentum in the optimizer, whose state is not the synchronizer's.
+void plain_steps(GradientSynchronizer& sync, Net& net, std::uint32_t rank, std::uint32_t from,
+                 std::uint32_t to) {
+  ::torch::optim::SGD optimizer(net->parameters(), ::torch::optim::SGDOptions(0.1));
+  for (std::uint32_t at = from; at < to; ++at) step(sync, net, optimizer, {}, rank, at);
+}
+
+TEST(GradientSynchronizer, GoesOnFromASavedStateBitForBit) {
+  const std::string path = testing::TempDir() + "laconic_torch_state";
+  for (const char* spec : {"vote:beta=0.9", "ef:sign", "mirror:ef21:topk:k=0.1", "lowrank"}) {
+    for (const std::uint32_t ranks : {1U, 2U, 4U}) {
+      run_on_threads(ranks, [&](Communicator& comm) {
+        at::set_num_threads(1);
+        Net whole(false);
+        Net parts(false);
+        const std::string own = path + std::to_string(ranks);
+        {
+          GradientSynchronizer sync(whole->parameters(), spec, comm, named(whole, {}));
+          plain_steps(sync, whole, comm.rank(), 0, 3);
+          sync.save_file(own);
+          {
+            ::torch::NoGradGuard no_grad;
+            const auto from = whole->parameters();
+            for (std::size_t i = 0; i < from.size(); ++i) parts->parameters()[i].copy_(from[i]);
+          }
+          plain_steps(sync, whole, comm.rank(), 3, 6);
+        }
+        GradientSynchronizer sync(parts->parameters(), spec, comm, named(parts, {}));
+        sync.load_file(own);
+        plain_steps(sync, parts, comm.rank(), 3, 6);
+        expect_equal(copies(parts->parameters()), copies(whole->parameters()));
+        std::remove((own + ".rank" + std::to_string(comm.rank())).c_str());
+      });
+    }
+  }
+}
+
+TEST(GradientSynchronizer, RefusesTheStateOfAnotherModelNamingItsTensor) {
+  const std::string path = testing::TempDir() + "laconic_torch_other_state";
+  const auto comm = make_self_communicator();
+  Net net(false);
+  GradientSynchronizer(net->parameters(), "vote", *comm, named(net, {})).save_file(path);
+  std::vector<at::Tensor> parameters = net->parameters();
+  parameters[4] = at::zeros({7, 10}).set_requires_grad(true);
+  GradientSynchronizer sync(parameters, "vote", *comm, named(net, {}));
+  try {
+    sync.load_file(path);
+    FAIL() << "accepted";
+  } catch (const ConfigError& e) {
+    EXPECT_NE(std::string(e.what()).find(
+                  "tensor 4 was 'rare.weight', 10 x 10, here it is 'rare.weight', 7 x 10"),
+              std::string::npos)
+        << e.what();
+  }
+  std::remove((path + ".rank0").c_str());
 }
 
 TEST(GradientSynchronizer, StartsFromTheModelOfRankZero) {

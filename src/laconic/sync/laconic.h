@@ -47,7 +47,7 @@ uint32_t laconic_rank(const laconic_communicator* comm);
 uint32_t laconic_size(const laconic_communicator* comm);
 
 /* Collective. `aggregator` is a spec as in configurations ("vote:beta=0.9",
- * "mirror:ef21:topk:k=0.01"). What the tensors point to is copied. */
+ * "mirror:ef21:topk:k=0.01"), or "noop": nothing travels. What the tensors point to is copied. */
 laconic_synchronizer* laconic_create(laconic_communicator* comm, const laconic_tensor* tensors,
                                      size_t count, const char* aggregator, uint64_t seed);
 void laconic_destroy(laconic_synchronizer* sync);

@@ -101,6 +101,13 @@ void step(GradientSynchronizer& sync, Net& net, ::torch::optim::Optimizer& optim
   optimizer.step();
 }
 
+// Without momentum in the optimizer, whose state is not the synchronizer's.
+void plain_steps(GradientSynchronizer& sync, Net& net, std::uint32_t rank, std::uint32_t from,
+                 std::uint32_t to) {
+  ::torch::optim::SGD optimizer(net->parameters(), ::torch::optim::SGDOptions(0.1));
+  for (std::uint32_t at = from; at < to; ++at) step(sync, net, optimizer, {}, rank, at);
+}
+
 std::vector<at::Tensor> copies(const std::vector<at::Tensor>& tensors) {
   std::vector<at::Tensor> out;
   for (const at::Tensor& t : tensors) out.push_back(t.detach().clone());
@@ -185,6 +192,42 @@ TEST(GradientSynchronizer, AddsUpGradientsWithinNoSync) {
   expect_equal(train(with_hooks, 2)[0], expected[0]);
   const auto other = train({.micro_batches = 1}, 2);
   EXPECT_FALSE(at::equal(other[0][0], expected[0][0]));
+}
+
+// join refuses a step for which gradients were given: with hooks they are when backward returns.
+TEST(GradientSynchronizer, GivesGradientsDuringTheBackwardPass) {
+  const auto comm = make_self_communicator();
+  for (const bool hooks : {true, false}) {
+    Net net(false);
+    GradientSynchronizer sync(net->parameters(), "dense", *comm,
+                              named(net, Options{.hooks = hooks}));
+    {
+      const auto held_back = sync.no_sync();
+      net->loss(batch(0, 0, net), true).backward();
+      EXPECT_FALSE(sync.join());
+    }
+    net->loss(batch(0, 1, net), true).backward();
+    if (hooks) {
+      EXPECT_THROW(static_cast<void>(sync.join()), ConfigError);
+    } else {
+      EXPECT_FALSE(sync.join());
+    }
+  }
+}
+
+TEST(GradientSynchronizer, ARankThatLeavesItsLoopEndsTheOthers) {
+  for (const bool hooks : {true, false}) {
+    EXPECT_THROW(run_on_threads(3,
+                                [&](Communicator& comm) {
+                                  at::set_num_threads(1);
+                                  Net net(false);
+                                  GradientSynchronizer sync(net->parameters(), "ef:sign", comm,
+                                                            named(net, Options{.hooks = hooks}));
+                                  const std::uint32_t steps = comm.rank() == 1 ? 2 : 3;
+                                  plain_steps(sync, net, comm.rank(), 0, steps);
+                                }),
+                 CommError);
+  }
 }
 
 TEST(GradientSynchronizer, SaysThatASecondBackwardPassNeedsNoSync) {
@@ -370,13 +413,6 @@ TEST(GradientSynchronizer, ARankWithoutBatchesJoins) {
     });
     expect_equal(models[0], models[1]);
   }
-}
-
-// Without momentum in the optimizer, whose state is not the synchronizer's.
-void plain_steps(GradientSynchronizer& sync, Net& net, std::uint32_t rank, std::uint32_t from,
-                 std::uint32_t to) {
-  ::torch::optim::SGD optimizer(net->parameters(), ::torch::optim::SGDOptions(0.1));
-  for (std::uint32_t at = from; at < to; ++at) step(sync, net, optimizer, {}, rank, at);
 }
 
 TEST(GradientSynchronizer, GoesOnFromASavedStateBitForBit) {

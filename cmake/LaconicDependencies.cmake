@@ -38,6 +38,8 @@ if(NOT LACONIC_TORCH STREQUAL "OFF")
   endif()
 endif()
 message(STATUS "laconic: torch ${LACONIC_HAVE_TORCH}")
+# For tests that load libtorch: a rank is one thread, and its BLAS has a pool of its own.
+set(LACONIC_TORCH_ENVIRONMENT OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1)
 
 if(LACONIC_BUILD_TESTS)
   find_package(GTest REQUIRED)

@@ -16,6 +16,9 @@ install(TARGETS laconic_laconic EXPORT laconicTargets)
 
 set(laconic_cmake_folder ${CMAKE_INSTALL_LIBDIR}/cmake/laconic)
 install(EXPORT laconicTargets NAMESPACE laconic:: DESTINATION ${laconic_cmake_folder})
+if(LACONIC_HAVE_TORCH)
+  install(EXPORT laconicTorchTargets NAMESPACE laconic:: DESTINATION ${laconic_cmake_folder})
+endif()
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/laconicConfig.cmake.in
   ${PROJECT_BINARY_DIR}/laconicConfig.cmake INSTALL_DESTINATION ${laconic_cmake_folder})
 # Before 1.0 a minor version may change the interface.

@@ -155,6 +155,58 @@ TEST_P(AggregatorContract, GivesTheSameBitsOnEveryRankForEveryNumberOfRanksInDou
   check_ranks<double>(GetParam());
 }
 
+template <Real T>
+void check_interruption(const std::string& spec) {
+  for (const std::uint32_t ranks : {1U, 3U}) {
+    const auto expected = run_loop<T>(spec, setup_of<T>(ranks, 12));
+    for (const std::uint32_t before : {1U, 6U, 7U}) {
+      LoopSetup<T> setup = setup_of<T>(ranks, 12);
+      setup.interrupt_before = before;
+      const auto interrupted = run_loop<T>(spec, setup);
+      EXPECT_TRUE(interrupted.replicas_equal) << ranks;
+      EXPECT_EQ(interrupted.directions, expected.directions) << ranks << ", before " << before;
+      EXPECT_EQ(interrupted.uplink, expected.uplink);
+    }
+  }
+}
+TEST_P(AggregatorContract, GoesOnFromASavedStateInFloat) { check_interruption<float>(GetParam()); }
+TEST_P(AggregatorContract, GoesOnFromASavedStateInDouble) {
+  check_interruption<double>(GetParam());
+}
+
+// Bytes that end early, and those of another length, are refused and not read beyond their end.
+TEST_P(AggregatorContract, RefusesASavedStateThatIsCutOff) {
+  const LoopSetup<float> setup = setup_of<float>(1, 2);
+  const auto make = [&](const Layout& layout) {
+    auto out = aggregators<float>().make(
+        test::canonical_aggregator(GetParam()),
+        {.layout = &layout, .workers = kWorkers, .mine = {0, kWorkers}, .seed = 1});
+    if (out->sends_model()) {
+      out->start(std::vector<float>(layout.size()), test::plain_steps<float>());
+    }
+    return out;
+  };
+  std::vector<std::byte> bytes;
+  wire::StateArchive saved(bytes);
+  make(setup.layout)->state(saved);
+  const auto accepts = [&](wire::Bytes some, const Layout& layout) {
+    try {
+      wire::StateArchive loaded(some);
+      make(layout)->state(loaded);
+      loaded.finish();
+    } catch (const ConfigError&) {
+      return false;
+    }
+    return true;
+  };
+  EXPECT_TRUE(accepts(bytes, setup.layout));
+  for (std::size_t size = 0; size < bytes.size(); size += 1 + bytes.size() / 97) {
+    EXPECT_FALSE(accepts(wire::Bytes(bytes).first(size), setup.layout)) << size;
+  }
+  bytes.push_back(std::byte{0});
+  EXPECT_FALSE(accepts(bytes, setup.layout));
+}
+
 TEST_P(AggregatorContract, PointsDownhillOnAnEasyQuadratic) {
   auto setup = setup_of<double>(1, 400);
   setup.gradient = [](std::uint32_t, std::uint32_t, std::span<const double> x,

@@ -76,6 +76,78 @@ TYPED_TEST(OptimizerContract, TwoOfAKindTakeTheSameSteps) {
   });
 }
 
+template <class Optimizer>
+void take_over(Optimizer& old, Optimizer& fresh) {
+  std::vector<std::byte> bytes;
+  wire::StateArchive saved(bytes);
+  old.state(saved);
+  wire::StateArchive loaded{wire::Bytes(bytes)};
+  fresh.state(loaded);
+  loaded.finish();
+}
+
+TYPED_TEST(OptimizerContract, GoesOnFromASavedState) {
+  using T = TypeParam;
+  for (const char* params : {"decay=both,lambda=0.1,wd_lh=0.2", ""}) {
+    this->for_each_method(params, [&](auto make) {
+      const Layout layout = this->layout(100);
+      const auto whole = make(layout);
+      auto parts = make(layout);
+      std::vector<T> x = normals<T>(100, 0);
+      std::vector<T> y = x;
+      for (std::uint32_t round = 1; round < 20; ++round) {
+        if (round % 7 == 0) {
+          auto fresh = make(layout);
+          take_over(*parts, *fresh);
+          parts = std::move(fresh);
+        }
+        whole->step(x, normals<T>(100, round), 0.1 / round);
+        parts->step(y, normals<T>(100, round), 0.1 / round);
+      }
+      EXPECT_TRUE(same_bits(x, y));
+    });
+  }
+}
+
+TYPED_TEST(OptimizerContract, GoesOnSparselyFromASavedState) {
+  using T = TypeParam;
+  this->for_each_method("", [&](auto make) {
+    const Layout layout = this->layout(100);
+    const auto whole = make(layout);
+    auto parts = make(layout);
+    if (!whole->steps_sparsely()) return;
+    std::vector<T> x(100, T{0});
+    std::vector<T> y = x;
+    for (std::uint32_t round = 1; round < 20; ++round) {
+      if (round % 7 == 0) {
+        auto fresh = make(layout);
+        take_over(*parts, *fresh);
+        parts = std::move(fresh);
+      }
+      const std::uint32_t at[] = {round, round + 3 * (round % 5) + 1};
+      const std::vector<T> values = normals<T>(2, round);
+      const SparseView<T> direction = {.dim = 100, .indices = at, .values = values};
+      whole->step_sparse(x, direction, 0.1);
+      parts->step_sparse(y, direction, 0.1);
+    }
+    EXPECT_TRUE(same_bits(x, y));
+  });
+}
+
+TYPED_TEST(OptimizerContract, RefusesTheStateOfALongerModel) {
+  this->for_each_method("", [&](auto make) {
+    const Layout longer = this->layout(11);
+    const Layout layout = this->layout(10);
+    std::vector<std::byte> bytes;
+    wire::StateArchive saved(bytes);
+    make(longer)->state(saved);
+    wire::StateArchive loaded{wire::Bytes(bytes)};
+    const auto optimizer = make(layout);
+    if (bytes.size() < 100) return;  // remembers nothing by coordinate
+    EXPECT_THROW(optimizer->state(loaded), ConfigError);
+  });
+}
+
 TYPED_TEST(OptimizerContract, CoordinatesDoNotInfluenceEachOther) {
   using T = TypeParam;
   this->for_each_method("lambda=0.1", [&](auto make) {

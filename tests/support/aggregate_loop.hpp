@@ -42,6 +42,9 @@ struct LoopSetup {
   // Decoupled weight decay: x <- (1 - eta lambda) x + T(-eta) direction, with the old x.
   double lambda = 0;
   std::vector<T> x0 = {};  // zeros when empty
+  // > 0: before this round every rank saves its aggregator and goes on with a new one that loads
+  // it.
+  std::uint32_t interrupt_before = 0;
   // g is zero on entry.
   std::function<void(std::uint32_t worker, std::uint32_t round, std::span<const T> x,
                      std::span<T> g)>
@@ -79,6 +82,17 @@ OptimizerFactory<T> plain_steps() {
   };
 }
 
+// `fresh` becomes what `old` is, by way of bytes.
+template <Real T>
+void take_over(Aggregator<T>& old, Aggregator<T>& fresh) {
+  std::vector<std::byte> bytes;
+  wire::StateArchive saved(bytes);
+  old.state(saved);
+  wire::StateArchive loaded{wire::Bytes(bytes)};
+  fresh.state(loaded);
+  loaded.finish();
+}
+
 template <Real T>
 LoopResult<T> run_loop(const std::string& spec, const LoopSetup<T>& setup) {
   LoopResult<T> result;
@@ -89,17 +103,25 @@ LoopResult<T> run_loop(const std::string& spec, const LoopSetup<T>& setup) {
   run_on_threads(setup.ranks, [&](Communicator& comm) {
     const WorkerBlock mine = workers_of_rank(setup.workers, comm.rank(), comm.size());
     const auto link = setup.link.empty() ? nullptr : link_of(setup.link, setup.seed);
-    const auto aggregator =
-        aggregators<T>().make(canonical_aggregator(spec), {.layout = &setup.layout,
-                                                           .workers = setup.workers,
-                                                           .mine = mine,
-                                                           .seed = setup.seed,
-                                                           .link = link.get()});
+    const auto make = [&] {
+      return aggregators<T>().make(canonical_aggregator(spec), {.layout = &setup.layout,
+                                                                .workers = setup.workers,
+                                                                .mine = mine,
+                                                                .seed = setup.seed,
+                                                                .link = link.get()});
+    };
+    auto aggregator = make();
     std::vector<T> x = setup.x0.empty() ? std::vector<T>(dim, T{0}) : setup.x0;
     std::vector<T> direction(dim);
     if (aggregator->sends_model()) aggregator->start(x, plain_steps<T>());
     std::vector<std::vector<T>> gradients(mine.size(), std::vector<T>(dim));
     for (std::uint32_t round = 0; round < setup.rounds; ++round) {
+      if (round > 0 && round == setup.interrupt_before) {
+        auto fresh = make();
+        if (fresh->sends_model()) fresh->start(std::vector<T>(dim, T{7}), plain_steps<T>());
+        take_over(*aggregator, *fresh);
+        aggregator = std::move(fresh);
+      }
       std::vector<WorkerGradient<T>> views;
       for (std::uint32_t w = 0; w < mine.size(); ++w) {
         std::fill(gradients[w].begin(), gradients[w].end(), T{0});

@@ -144,7 +144,6 @@ class Tidy(unittest.TestCase):
                 ("std::thread t;", "std::jthread"),
                 ("using namespace std;", "name what is used"),
                 ("#include <mpi.h>", "laconic/comm"),
-                ("#include <torch/torch.h>", "folder of its own"),
                 ("#include \"../base/error.hpp\"", "include root"),
                 ("TEST(A, DISABLED" "_B) {}", "disabled test"),
         ]:
@@ -162,6 +161,14 @@ class Tidy(unittest.TestCase):
     def test_where_a_banned_word_is_allowed_it_is_not_found(self):
         self.code_keeps("std::cout << 1;", name="cli/main.cpp")
         self.code_keeps("std::exit(1);", name="tests/unit/base/error_test.cpp")
+
+    def test_libtorch_stays_in_folders_of_its_own(self):
+        for header in ("<torch/torch.h>", "<ATen/core/Tensor.h>", "<c10/core/Device.h>",
+                       '"laconic/base/torch/model.hpp"'):
+            self.code_breaks(f"#include {header}", "a folder named torch")
+            for name in ("src/laconic/base/torch/error.cpp", "examples/mnist_torch.cpp"):
+                found = findings_in({name: LICENCE + f"#include {header}\n"})
+                self.assertEqual([f for f in found if "libtorch" in f], [])
 
     def test_flags_that_change_bits_are_found(self):
         self.breaks("CMakeLists.txt", LICENCE_CMAKE + "add_compile_options(-march=native)\n", "changes bits")

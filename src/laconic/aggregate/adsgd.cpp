@@ -77,6 +77,10 @@ class Adsgd final : public Aggregator<T> {
     }
     return mean_->report();
   }
+  void state(wire::StateArchive& archive) override {
+    mean_->state(archive);
+    archive.rows("memory", memories_);
+  }
 
  private:
   struct Piece {

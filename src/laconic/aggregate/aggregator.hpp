@@ -22,6 +22,7 @@
 #include "laconic/optim/optimizer.hpp"
 #include "laconic/tensor/layout.hpp"
 #include "laconic/tensor/sparse.hpp"
+#include "laconic/wire/state.hpp"
 
 namespace laconic {
 
@@ -162,6 +163,11 @@ class Aggregator {
   // What the optimizers of a method that sends the model have to say (Optimizer::remark), those of
   // the servers that lie here; empty if they have nothing to say.
   [[nodiscard]] virtual std::string remark() const { return {}; }
+
+  // What it remembers from round to round, of the hosted workers and of the shards that lie here,
+  // for saving and for loading into one of the same spec and setup (and start, where the server
+  // steps). One that was loaded goes on, bit for bit, as the one that was saved. Between rounds.
+  virtual void state(wire::StateArchive& archive) = 0;
 
   // What the server decodes the last message of a hosted worker to, before it combines messages:
   // the worker's contribution to the direction. Decoded here from the same bytes. Valid until the

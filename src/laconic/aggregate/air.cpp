@@ -68,6 +68,11 @@ class Air final : public Aggregator<T> {
     decode(round, direction);
     return mean_->report();
   }
+  void state(wire::StateArchive& archive) override {
+    mean_->state(archive);
+    archive.rows("memory", memories_);
+    archive.numbers("belief", std::span<T>(belief_));
+  }
 
  private:
   [[nodiscard]] CompressContext context(const Round& round, const Tensor& tensor) const {

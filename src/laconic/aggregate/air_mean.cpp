@@ -79,9 +79,21 @@ class AirMean final : public SymbolMean<T> {
   }
 
   [[nodiscard]] std::span<const T> noiseless() const override { return noiseless_; }
+  void state(wire::StateArchive& archive) override {
+    std::uint64_t messages = before_.size();
+    archive.number("messages", messages);
+    if (messages > kMessages) throw ConfigError("saved state: too many messages in a round");
+    before_.resize(messages);
+    for (std::size_t i = 0; i < before_.size(); ++i) {
+      archive.growing(archive.numbered("norms of message", i), before_[i],
+                      setup_.layout->size() * setup_.workers);
+    }
+  }
   [[nodiscard]] RoundReport& report() override { return report_; }
 
  private:
+  static constexpr std::uint64_t kMessages = 2;  // that a method sends per round, at most
+
   // Norms of all workers' blocks as they are, and as the side information says they are.
   void exchange_norms(const typename SymbolMean<T>::Message& message, Communicator& comm) {
     const std::size_t blocks = message.blocks.size();

@@ -41,6 +41,7 @@ class AirSign final : public Aggregator<T> {
     std::transform(direction.begin(), direction.end(), direction.begin(), sign_of<T>);
     return mean_->report();
   }
+  void state(wire::StateArchive& archive) override { mean_->state(archive); }
 
  private:
   AggregatorSetup setup_;

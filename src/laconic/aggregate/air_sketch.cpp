@@ -66,6 +66,7 @@ class AirSketch final : public Aggregator<T> {
     }
     return mean_->report();
   }
+  void state(wire::StateArchive& archive) override { mean_->state(archive); }
 
  private:
   std::span<const std::uint32_t> draw(const Round& round, std::uint32_t tensor) {

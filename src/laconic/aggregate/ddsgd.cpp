@@ -95,6 +95,7 @@ class Ddsgd final : public Aggregator<T> {
     return exchange_.report();
   }
 
+  void state(wire::StateArchive& archive) override { archive.rows("memory", memories_); }
   [[nodiscard]] std::span<const T> message_of(std::uint32_t worker) const override {
     return kept_.of(worker);
   }

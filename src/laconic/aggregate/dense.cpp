@@ -54,6 +54,7 @@ class Dense final : public Aggregator<T> {
     return exchange_.report();
   }
 
+  void state(wire::StateArchive& /*archive*/) override {}  // nothing
   [[nodiscard]] std::span<const T> message_of(std::uint32_t worker) const override {
     return kept_.of(worker);
   }
@@ -146,6 +147,7 @@ class FastDense final : public Aggregator<T> {
     std::fill(report_.link_bytes.begin(), report_.link_bytes.end(), ring);
     return report_;
   }
+  void state(wire::StateArchive& /*archive*/) override {}  // nothing
 
  private:
   AggregatorSetup setup_;

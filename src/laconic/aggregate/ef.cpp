@@ -83,6 +83,10 @@ class ErrorFeedback final : public Aggregator<T> {
     return exchange_.report();
   }
 
+  void state(wire::StateArchive& archive) override {
+    archive.rows("error of worker", worker_errors_);
+    archive.rows("error of shard", server_errors_);
+  }
   // Before what the server clamps of it, which depends on the messages of all.
   [[nodiscard]] std::span<const T> message_of(std::uint32_t worker) const override {
     return kept_.of(worker);

@@ -55,6 +55,7 @@ class Krum final : public Aggregator<T> {
     return exchange_.report();
   }
 
+  void state(wire::StateArchive& /*archive*/) override {}  // nothing
   [[nodiscard]] std::span<const T> message_of(std::uint32_t worker) const override {
     return kept_.of(worker);
   }

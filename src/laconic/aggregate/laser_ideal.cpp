@@ -69,6 +69,10 @@ class IdealLowRank final : public Aggregator<T> {
     multiply(mean_->noiseless(), direction);
     return mean_->report();
   }
+  void state(wire::StateArchive& archive) override {
+    mean_->state(archive);
+    archive.numbers("memory", std::span<T>(memory_));
+  }
 
  private:
   void decompose(const WorkerGradient<T>& gradient) {

@@ -83,6 +83,14 @@ const RoundReport& LowRank<T>::aggregate(const Round& round,
 }
 
 template <Real T>
+void LowRank<T>::state(wire::StateArchive& archive) {
+  mean_->state(archive);
+  archive.numbers("p", std::span<T>(p_));
+  archive.numbers("q", std::span<T>(q_));
+  archive.rows("memory", memories_);
+}
+
+template <Real T>
 void LowRank<T>::alternating(const Round& round, std::span<const WorkerGradient<T>> mine,
                              std::span<T> direction, Communicator& comm) {
   const bool even = round.index % 2 == 0;

@@ -46,6 +46,8 @@ class LowRank final : public Aggregator<T> {
   const RoundReport& aggregate(const Round& round, std::span<const WorkerGradient<T>> mine,
                                std::span<T> direction, Communicator& comm) override;
 
+  void state(wire::StateArchive& archive) override;
+
   // For tests: the state, in the order of the plan. Alike on all ranks but the memories.
   [[nodiscard]] const LowRankPlan& plan() const { return plan_; }
   [[nodiscard]] std::span<const T> p() const { return p_; }

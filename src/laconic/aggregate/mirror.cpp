@@ -69,6 +69,12 @@ class Memory {
     if (!needs_.previous || !needs_.previous_is_gradient) return;
     std::copy(x.begin(), x.end(), y_.begin() + static_cast<std::ptrdiff_t>(at));
   }
+  // `whose`: "worker 3".
+  void state(wire::StateArchive& archive, std::string_view whose) {
+    archive.numbers(fmt::format("belief of {}", whose), std::span(h_));
+    archive.numbers(fmt::format("previous of {}", whose), std::span<T>(y_));
+    archive.numbers(fmt::format("scalars of {}", whose), std::span(scalars_));
+  }
 
  private:
   MechanismNeeds needs_;
@@ -105,6 +111,13 @@ class StepRecord {
     }
     if (needs_.displacement) std::copy(direction.begin(), direction.end(), direction_.begin());
     made_ = true;
+  }
+  void state(wire::StateArchive& archive) {
+    archive.number("step made", made_);
+    archive.numbers("last direction", std::span<T>(direction_));
+    for (std::size_t i = 0; i < squares_.size(); ++i) {
+      archive.growing(archive.numbered("squared steps", i), squares_[i], needs_.step_history);
+    }
   }
 
  private:
@@ -168,6 +181,23 @@ class Mirror final : public Aggregator<T> {
     steps_.add(round, pieces_, direction);
     started_ = true;
     return exchange_.report();
+  }
+
+  void state(wire::StateArchive& archive) override {
+    archive.number("started", started_);
+    steps_.state(archive);
+    for (std::size_t w = 0; w < workers_.size(); ++w) {
+      workers_[w].state(archive, archive.numbered("worker", w));
+    }
+    for (std::size_t w = 0; w < mirrored_.size(); ++w) {
+      archive.numbers(archive.numbered("mirror of worker", w), std::span(mirrored_[w].sum));
+    }
+    for (std::size_t i = 0; i < servers_.size(); ++i) {
+      archive.numbers(archive.numbered("mean of shard", i), std::span(servers_[i].mean.sum));
+      archive.rows(archive.numbered("belief of shard", i), servers_[i].beliefs);
+      if (servers_[i].down) servers_[i].down->state(archive, archive.numbered("shard", i));
+    }
+    archive.numbers("downlink", std::span(down_belief_));
   }
 
   [[nodiscard]] std::span<const T> message_of(std::uint32_t worker) const override {

@@ -121,6 +121,13 @@ class Quantized final : public Aggregator<T> {
     return kept_.of(worker);
   }
 
+  void state(wire::StateArchive& archive) override {
+    for (std::size_t i = 0; i < models_.size(); ++i) {
+      archive.numbers(archive.numbered("model of shard", i), std::span<T>(models_[i].x));
+      models_[i].optimizer->state(archive);
+    }
+  }
+
   // The first in order of the shards.
   [[nodiscard]] std::string remark() const override {
     for (const ModelShard<T>& model : models_) {

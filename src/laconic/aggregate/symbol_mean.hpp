@@ -42,6 +42,8 @@ class SymbolMean {
   virtual void mean(const Message& message, std::span<T> received, Communicator& comm) = 0;
   // The mean without the channel's noise, of the last message.
   [[nodiscard]] virtual std::span<const T> noiseless() const = 0;
+  // What it remembers from round to round; see Aggregator::state.
+  virtual void state(wire::StateArchive& archive) = 0;
   // Complete after the last message of the round. Methods may replace lambda.
   [[nodiscard]] virtual RoundReport& report() = 0;
 };

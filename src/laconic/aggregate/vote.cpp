@@ -75,6 +75,7 @@ class Vote final : public Aggregator<T> {
     return exchange_.report();
   }
 
+  void state(wire::StateArchive& archive) override { archive.rows("momentum", momentum_); }
   [[nodiscard]] std::span<const T> message_of(std::uint32_t worker) const override {
     return kept_.of(worker);
   }

@@ -52,6 +52,7 @@ class WireMean final : public SymbolMean<T> {
   }
 
   [[nodiscard]] std::span<const T> noiseless() const override { return noiseless_; }
+  void state(wire::StateArchive& /*archive*/) override {}  // nothing
   [[nodiscard]] RoundReport& report() override { return report_; }
 
  private:

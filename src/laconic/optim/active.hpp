@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "laconic/tensor/sparse.hpp"
+#include "laconic/wire/state.hpp"
 
 namespace laconic {
 
@@ -42,6 +43,10 @@ class ActiveSet {
     }
     std::swap(members_, next_);
     return members_;
+  }
+  // Of `count` coordinates.
+  void state(wire::StateArchive& archive, std::size_t count) {
+    archive.indices("active", members_, count);
   }
 
  private:

@@ -129,6 +129,16 @@ void MirrorDescent<T>::shrink(std::span<T> x, T factor) {
   }
   started_ = true;
 }
+
+template <Real T>
+void MirrorDescent<T>::state(wire::StateArchive& archive) {
+  archive.number("started", started_);
+  archive.number("travelled", travelled_);
+  archive.numbers("x", std::span(x_));
+  archive.numbers("touched", std::span(touched_));
+  archive.numbers("squares", std::span(squares_));
+  active_.state(archive, x_.size());
+}
 template class MirrorDescent<float>;
 template class MirrorDescent<double>;
 
@@ -198,6 +208,17 @@ std::span<const std::uint32_t> DualAveraging<T>::step_sparse(std::span<T> x, con
     x[i] = touch(i, direction, direction, step_size);
     return centre_[i] != 0 || std::fabs(sums_[i]) > rounds_ * lambda(i);
   });
+}
+
+template <Real T>
+void DualAveraging<T>::state(wire::StateArchive& archive) {
+  archive.number("started", started_);
+  archive.number("rounds", rounds_);
+  archive.number("largest", largest_);
+  archive.numbers("centre", std::span(centre_));
+  archive.numbers("sums", std::span(sums_));
+  archive.numbers("squares", std::span(squares_));
+  active_.state(archive, centre_.size());
 }
 template class DualAveraging<float>;
 template class DualAveraging<double>;

@@ -57,6 +57,7 @@ class MirrorDescent {
   // All of x is multiplied by `factor` before the next step. Precondition: x is up to date.
   void shrink(std::span<T> x, T factor);
 
+  void state(wire::StateArchive& archive);
   [[nodiscard]] std::span<const double> squares() const { return squares_; }
 
  private:
@@ -91,6 +92,7 @@ class DualAveraging {
                                              double step_size);
   // The centre is multiplied by `factor` before the next step.
   void shrink(std::span<const T> x, T factor);
+  void state(wire::StateArchive& archive);
   [[nodiscard]] std::span<const double> squares() const { return squares_; }
   [[nodiscard]] std::span<const double> sums() const { return sums_; }
   // The largest |q_i| so far: what delta has to reach for the regret bound.

@@ -43,6 +43,7 @@ class AdagradCmd final : public Optimizer<T> {
   [[nodiscard]] std::vector<std::span<const double>> sums() const override {
     return {method_.squares()};
   }
+  void state(wire::StateArchive& archive) override { method_.state(archive); }
   [[nodiscard]] bool steps_sparsely() const override { return decay_.none(); }
   std::span<const std::uint32_t> step_sparse(std::span<T> x, const SparseView<T>& direction,
                                              double step_size) override {

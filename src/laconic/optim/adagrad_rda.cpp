@@ -49,6 +49,7 @@ class AdagradRda final : public Optimizer<T> {
     if (const T factor = decay_.factor<T>(step_size); factor != 1) method_.shrink(x, factor);
     method_.step(x, direction, raw, step_size);
   }
+  void state(wire::StateArchive& archive) override { method_.state(archive); }
   [[nodiscard]] bool steps_sparsely() const override { return decay_.none(); }
   std::span<const std::uint32_t> step_sparse(std::span<T> x, const SparseView<T>& direction,
                                              double step_size) override {

@@ -72,6 +72,12 @@ class Adam final : public Optimizer<T> {
       x[i] += a * static_cast<T>(denominator == 0 ? 0 : numerator / denominator);
     }
   }
+  void state(wire::StateArchive& archive) override {
+    archive.number("beta1^t", power1_);
+    archive.number("beta2^t", power2_);
+    archive.numbers("m", std::span<T>(m_));
+    archive.numbers("root of s", std::span<T>(s_));
+  }
 
  private:
   Decay decay_;

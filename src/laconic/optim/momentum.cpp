@@ -63,6 +63,9 @@ class Momentum final : public Optimizer<T> {
     kernels::axpy(beta_, std::span<const T>(v_), std::span<T>(ahead_));
     kernels::axpy(a, std::span<const T>(ahead_), x);
   }
+  void state(wire::StateArchive& archive) override {
+    archive.numbers("momentum", std::span<T>(v_));
+  }
 
  private:
   Decay decay_;

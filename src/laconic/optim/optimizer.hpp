@@ -19,6 +19,7 @@
 #include "laconic/base/registry.hpp"
 #include "laconic/tensor/layout.hpp"
 #include "laconic/tensor/sparse.hpp"
+#include "laconic/wire/state.hpp"
 
 namespace laconic {
 
@@ -66,6 +67,9 @@ class Optimizer {
   // What AdaGrad remembers, by coordinate: the sums of squares and, where it averages duals, the
   // sums of directions. None for others.
   [[nodiscard]] virtual std::vector<std::span<const double>> sums() const { return {}; }
+  // What it remembers from step to step, for saving and for loading into one that was made alike.
+  // One that was loaded takes the same steps, bit for bit, as the one that was saved.
+  virtual void state(wire::StateArchive& archive) = 0;
   // What the user should know about the steps so far, in one line: a condition of the theory that
   // the run does not meet. Empty if there is nothing to say.
   [[nodiscard]] virtual std::string remark() const { return {}; }

@@ -46,6 +46,7 @@ class Prox final : public Optimizer<T> {
     if (l1_ != 0) soften(static_cast<T>(step_size * l1_), x);
     if (l2_ != 0) kernels::scale(static_cast<T>(1 / (1 + step_size * l2_)), x);
   }
+  void state(wire::StateArchive& /*archive*/) override {}  // nothing
   [[nodiscard]] std::optional<double> penalty(std::span<const T> x) const override {
     if (l1_ == 0 && l2_ == 0) return std::nullopt;
     return l1_ * kernels::l1_norm<T>(x) + l2_ / 2 * kernels::squared_norm<T>(x);

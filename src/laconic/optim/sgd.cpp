@@ -25,6 +25,7 @@ class Sgd final : public Optimizer<T> {
     decay_.shrink(step_size, x);
     kernels::axpy(static_cast<T>(-step_size), direction, x);
   }
+  void state(wire::StateArchive& /*archive*/) override {}  // active_ follows from x
   [[nodiscard]] bool steps_sparsely() const override { return decay_.none(); }
   std::span<const std::uint32_t> step_sparse(std::span<T> x, const SparseView<T>& direction,
                                              double step_size) override {

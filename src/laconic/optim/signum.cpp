@@ -63,6 +63,10 @@ class Signum final : public Optimizer<T> {
     decay_.shrink(step_size, x);
     add_signs_of(signed_vector, static_cast<T>(-step_size), x);
   }
+  void state(wire::StateArchive& archive) override {
+    archive.number("warmup_left", warmup_left_);
+    archive.numbers("momentum", std::span<T>(v_));
+  }
 
  private:
   Decay decay_;

@@ -61,6 +61,10 @@ class Truncated final : public Optimizer<T> {
     rounds_ = 0;
     owed_ = 0;
   }
+  void state(wire::StateArchive& archive) override {
+    archive.number("rounds", rounds_);
+    archive.number("owed", owed_);
+  }
   [[nodiscard]] std::optional<double> penalty(std::span<const T> x) const override {
     if (l1_ == 0) return std::nullopt;
     return l1_ * kernels::l1_norm<T>(x);

@@ -47,6 +47,21 @@ bool guarded(laconic_communicator* comm, Work work) {
   return false;
 }
 
+// As guarded, but what all ranks refuse alike is no failure of the run: it may go on.
+template <class Work>
+int unless_refused(laconic_synchronizer* sync, Work work) {
+  std::string refusal;
+  const bool done = guarded(sync->owner, [&] {
+    try {
+      work();
+    } catch (const laconic::ConfigError& e) {
+      refusal = e.what();
+    }
+  });
+  if (!refusal.empty()) last_error = refusal;
+  return done && refusal.empty() ? 0 : -1;
+}
+
 void run_body(laconic_body body, void* context, laconic::Communicator& comm) {
   laconic_communicator handle = {.comm = &comm};
   const int code = body(&handle, context);
@@ -128,6 +143,26 @@ int laconic_synchronize(laconic_synchronizer* sync, float* const* gradients) {
     sync->sync.finish(sync->spans);
   });
   return done ? 0 : -1;
+}
+
+int laconic_join(laconic_synchronizer* sync, float* const* directions) {
+  bool stepped = false;
+  const bool done = guarded(sync->owner, [&] {
+    for (std::size_t i = 0; i < sync->sizes.size(); ++i) {
+      sync->spans[i] = {directions[i], sync->sizes[i]};
+    }
+    stepped = sync->sync.join(sync->spans);
+  });
+  if (!done) return -1;
+  return stepped ? 1 : 0;
+}
+
+int laconic_save(laconic_synchronizer* sync, const char* path) {
+  return unless_refused(sync, [&] { sync->sync.save_file(path); });
+}
+
+int laconic_load(laconic_synchronizer* sync, const char* path) {
+  return unless_refused(sync, [&] { sync->sync.load_file(path); });
 }
 
 uint64_t laconic_sent_bytes(const laconic_synchronizer* sync) {

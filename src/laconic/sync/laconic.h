@@ -11,8 +11,8 @@
  *   if (laconic_run(0, body, context, NULL) != 0) fprintf(stderr, "%s\n", laconic_error());
  *
  * Calls that can fail return 0 when they succeed and -1 (or NULL) when they do not; laconic_error
- * then says why, in one line, until the next call of the same thread. After a failed laconic_ready
- * or laconic_synchronize the synchronizer may only be destroyed.
+ * then says why, in one line, until the next call of the same thread. After a call that failed the
+ * synchronizer may only be destroyed, unless said otherwise.
  */
 #ifndef LACONIC_SYNC_LACONIC_H
 #define LACONIC_SYNC_LACONIC_H
@@ -47,7 +47,7 @@ uint32_t laconic_rank(const laconic_communicator* comm);
 uint32_t laconic_size(const laconic_communicator* comm);
 
 /* Collective. `aggregator` is a spec as in configurations ("vote:beta=0.9",
- * "mirror:ef21:topk:k=0.01"). What the tensors point to is copied. */
+ * "mirror:ef21:topk:k=0.01"), or "noop": nothing travels. What the tensors point to is copied. */
 laconic_synchronizer* laconic_create(laconic_communicator* comm, const laconic_tensor* tensors,
                                      size_t count, const char* aggregator, uint64_t seed);
 void laconic_destroy(laconic_synchronizer* sync);
@@ -56,6 +56,16 @@ int laconic_ready(laconic_synchronizer* sync, size_t tensor, const float* gradie
 /* Collective, ends the step. gradients[i] holds the gradient of tensor i, and then the common
  * direction. Those for which laconic_ready was called in this step are not read. */
 int laconic_synchronize(laconic_synchronizer* sync, float* const* gradients);
+/* Collective with the others' laconic_synchronize, for a rank that has no more gradients: 1 when
+ * others had some, and directions[i] became the common direction for tensor i; 0 when all ranks are
+ * done. */
+int laconic_join(laconic_synchronizer* sync, float* const* directions);
+/* Collective, between steps: everything that the ranks remember goes to one file per rank,
+ * PATH.rank0, PATH.rank1, ..., and comes back into a synchronizer that was created alike. A state
+ * of another model, spec, seed or rank is refused, and files that are damaged or cut off; the
+ * synchronizer may be used then, and is as it was. */
+int laconic_save(laconic_synchronizer* sync, const char* path);
+int laconic_load(laconic_synchronizer* sync, const char* path);
 /* What this rank has sent so far in bytes, frames included. */
 uint64_t laconic_sent_bytes(const laconic_synchronizer* sync);
 

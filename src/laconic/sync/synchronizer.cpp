@@ -7,14 +7,17 @@
 #include <cmath>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 
 #include "laconic/base/assert.hpp"
 #include "laconic/base/error.hpp"
 #include "laconic/comm/background.hpp"
 #include "laconic/kernels/kernels.hpp"
 #include "laconic/rng/stream.hpp"
+#include "laconic/sync/agreement.hpp"
+#include "laconic/sync/state_file.hpp"
 #include "laconic/tensor/workspace.hpp"
-#include "laconic/wire/wire.hpp"
+#include "laconic/wire/state.hpp"
 
 namespace laconic {
 namespace {
@@ -23,6 +26,11 @@ namespace {
 constexpr std::uint32_t kStep = 1U << 30;
 constexpr Tag kAgree = {0, kStep + 1};
 constexpr Tag kOpen = {0, kStep + 2};
+constexpr std::uint32_t kSave = kStep + 3;
+constexpr std::uint32_t kLoad = kStep + 4;
+
+// Nothing travels: not a method, but what one finds out by it is how much there is to gain.
+constexpr std::string_view kNoop = "noop";
 
 Spec method_of(const std::string& text, std::uint32_t workers) {
   const Spec canonical = canonical_aggregator(text);
@@ -40,11 +48,28 @@ Spec method_of(const std::string& text, std::uint32_t workers) {
   return canonical;
 }
 
+std::string text_of(const Tensor& tensor) {
+  return fmt::format("'{}', {} x {}{}", tensor.name, tensor.shape.rows, tensor.shape.cols,
+                     tensor.role == Role::kBias ? ", a bias" : "");
+}
+
+// Saves the tensors of the model, or throws when those that were saved are others.
+void archive_tensors(std::span<const Tensor> tensors, wire::StateArchive& archive) {
+  const std::uint64_t here = tensors.size();
+  std::uint64_t saved = here;
+  archive.number("tensors", saved);
+  for (std::uint64_t i = 0; i < std::max(saved, here); ++i) {
+    const std::string own = i < here ? text_of(tensors[i]) : "none";
+    std::string other = i < saved ? own : "none";
+    if (i < saved) archive.text(archive.numbered("tensor", i), other);
+    if (other == own) continue;
+    throw ConfigError(
+        fmt::format("saved state: it is that of another model: tensor {} was {}, here it is {}", i,
+                    other, own));
+  }
+}
+
 // What all ranks must agree on, item by item.
-struct Item {
-  std::string what = {};
-  std::string value = {};
-};
 std::vector<Item> items_of(std::span<const Tensor> tensors, const SynchronizerOptions& options,
                            std::string_view number) {
   std::vector<Item> out = {{"number format", std::string(number)},
@@ -56,51 +81,20 @@ std::vector<Item> items_of(std::span<const Tensor> tensors, const SynchronizerOp
                            {"overlap", fmt::format("{}", options.overlap)},
                            {"number of tensors", fmt::format("{}", tensors.size())}};
   for (std::size_t i = 0; i < tensors.size(); ++i) {
-    const Tensor& tensor = tensors[i];
-    out.push_back({fmt::format("tensor {}", i),
-                   fmt::format("'{}', {} x {}{}", tensor.name, tensor.shape.rows, tensor.shape.cols,
-                               tensor.role == Role::kBias ? ", a bias" : "")});
+    out.push_back({fmt::format("tensor {}", i), text_of(tensors[i])});
   }
   return out;
 }
 
-// Collective: every rank throws the same ConfigError when items of two ranks differ.
-void agree(const std::vector<Item>& items, Communicator& comm) {
-  std::vector<std::byte> bytes;
-  const auto put = [&](const std::string& text) {
-    for (const char c : text) bytes.push_back(static_cast<std::byte>(c));
-    bytes.push_back(std::byte{0});
-  };
-  for (const Item& item : items) {
-    put(item.what);
-    put(item.value);
+// What `work` throws as ConfigError; empty if nothing.
+template <class Work>
+std::string failure_of(Work work) {
+  try {
+    work();
+  } catch (const ConfigError& e) {
+    return e.what();
   }
-  Gathered gathered;
-  comm.all_gather(kAgree, bytes, gathered);
-  const auto read = [&](std::uint32_t rank) {
-    std::vector<Item> out;
-    std::vector<std::string> texts(1);
-    for (const std::byte b : gathered.part(rank)) {
-      if (b == std::byte{0}) {
-        texts.emplace_back();
-      } else {
-        texts.back() += static_cast<char>(b);
-      }
-    }
-    for (std::size_t i = 0; i + 1 < texts.size(); i += 2) out.push_back({texts[i], texts[i + 1]});
-    return out;
-  };
-  const std::vector<Item> first = read(0);
-  for (std::uint32_t rank = 1; rank < comm.size(); ++rank) {
-    const std::vector<Item> other = read(rank);
-    for (std::size_t i = 0; i < std::min(first.size(), other.size()); ++i) {
-      if (first[i].value == other[i].value && first[i].what == other[i].what) continue;
-      throw ConfigError(fmt::format(
-          "synchronizer: rank {} has {} {}, rank 0 has {} {}; all ranks must be given the same "
-          "model and options",
-          rank, other[i].what, other[i].value, first[i].what, first[i].value));
-    }
-  }
+  return {};
 }
 
 // Buckets must not share random numbers.
@@ -118,14 +112,16 @@ class Synchronizer<T>::State {
  public:
   State(std::vector<Tensor> tensors, const SynchronizerOptions& options, Communicator& comm)
       : options_(options), comm_(comm) {
-    agree(items_of(tensors, options, sizeof(T) == 4 ? "float" : "double"), comm);
+    agree(items_of(tensors, options, sizeof(T) == 4 ? "float" : "double"),
+          "all ranks must be given the same model and options", kAgree, comm);
     check(tensors);
-    method_ = method_of(options.aggregator, comm.size());
+    travels_ = options.aggregator != kNoop;
+    if (travels_) method_ = method_of(options.aggregator, comm.size());
     tensors_ = std::move(tensors);
     place_.resize(tensors_.size());
     buckets_ = plan_buckets(tensors_, options.buckets);
     for (std::size_t b = 0; b < buckets_.size(); ++b) add_bucket(b);
-    if (options.overlap) open_background();
+    if (travels_ && options.overlap) open_background();
   }
   ~State() {
     {
@@ -144,7 +140,7 @@ class Synchronizer<T>::State {
                                     i, tensors_[i].name, tensors_[i].shape.size(),
                                     gradient.size()));
     }
-    begin_step();
+    begin_step(true);
     Place& place = place_[i];
     if (place.is_ready) {
       throw ConfigError(
@@ -162,38 +158,46 @@ class Synchronizer<T>::State {
 
   void finish(std::span<const std::span<T>> directions) {
     check_sizes(directions);
-    begin_step();
-    for (std::size_t i = 0; i < tensors_.size(); ++i) {
-      if (place_[i].is_ready) continue;
-      const Place& place = place_[i];
-      const auto from =
-          work_[place.bucket].gradient.begin() + static_cast<std::ptrdiff_t>(place.offset);
-      std::fill(from, from + static_cast<std::ptrdiff_t>(tensors_[i].shape.size()), T{0});
-    }
-    for (std::size_t b = 0; b < work_.size(); ++b) {
-      if (work_[b].missing > 0) release(b);
-    }
-    if (background_) {
-      // A rank that has left the loop is only heard on its own thread's communicator.
-      comm_.barrier({static_cast<std::uint32_t>(report_.steps), kStep});
-      background_->wait();
-    } else {
-      for (std::size_t b = 0; b < work_.size(); ++b) exchange(b, comm_);
-    }
-    const T scale = clipping();
-    for (std::size_t i = 0; i < tensors_.size(); ++i) {
-      const Place& place = place_[i];
-      const std::span<const T> direction = std::span<const T>(work_[place.bucket].direction)
-                                               .subspan(place.offset, directions[i].size());
-      std::copy(direction.begin(), direction.end(), directions[i].begin());
-      if (scale != 1) kernels::scale<T>(scale, directions[i]);
-    }
-    for (const Work& work : work_) {
-      report_.uplink += work.uplink;
-      report_.downlink += work.downlink;
-    }
-    ++report_.steps;
-    in_step_ = false;
+    begin_step(true);
+    const std::uint32_t active = count_active(true);
+    end_step(active, directions);
+  }
+
+  bool join(std::span<const std::span<T>> directions) {
+    check_sizes(directions);
+    expect_no_step("join");
+    const std::uint32_t active = count_active(false);
+    if (active == 0) return false;
+    begin_step(false);
+    end_step(active, directions);
+    return true;
+  }
+
+  [[nodiscard]] std::vector<std::byte> save() const {
+    expect_no_step("save");
+    std::vector<std::byte> out;
+    wire::StateArchive archive(out);
+    Memory memory = {.report = report_};
+    for (const Work& work : work_) memory.aggregators.push_back(work.aggregator.get());
+    archive_all(memory, archive);
+    seal(out);
+    return out;
+  }
+
+  void load(std::span<const std::byte> bytes) {
+    load_from([&] { return std::vector<std::byte>(bytes.begin(), bytes.end()); });
+  }
+
+  void save_file(const std::string& path) const {
+    expect_no_step("save_file");
+    const Tag tag = {static_cast<std::uint32_t>(report_.steps), kSave};
+    std::optional<StateFile> file;
+    agree_on_success(failure_of([&] { file.emplace(file_of(path), save()); }), tag, comm_);
+    agree_on_success(failure_of([&] { file->publish(); }), tag, comm_);
+  }
+
+  void load_file(const std::string& path) {
+    load_from([&] { return read_state_file(file_of(path)); });
   }
 
   void check_sizes(std::span<const std::span<T>> directions) const {
@@ -213,13 +217,11 @@ class Synchronizer<T>::State {
   [[nodiscard]] std::span<const Bucket> buckets() const { return buckets_; }
   [[nodiscard]] const SynchronizerReport& report() const { return report_; }
   [[nodiscard]] std::string plan() const {
-    std::string out = fmt::format(
-        "{} tensors in {} buckets among {} ranks, {}\n", tensors_.size(), buckets_.size(),
-        comm_.size(), background_ ? "exchanged behind the caller" : "exchanged in finish");
+    std::string out = fmt::format("{} tensors in {} buckets among {} ranks, {}\n", tensors_.size(),
+                                  buckets_.size(), comm_.size(), way());
     for (const Bucket& bucket : buckets_) {
       out += fmt::format("  {} numbers of {} tensors from '{}': {}\n", bucket.layout.size(),
-                         bucket.tensors.size(), bucket.layout.tensors()[0].name,
-                         bucket.exempt ? "dense (one column: exempt)" : print(method_));
+                         bucket.tensors.size(), bucket.layout.tensors()[0].name, how(bucket));
     }
     return out;
   }
@@ -236,9 +238,73 @@ class Synchronizer<T>::State {
     AlignedVector<T> direction = {};
     std::size_t missing = 0;  // tensors that are not ready
     bool is_released = false;
+    // The method counts on a message of every rank: one that has joined says 0.
+    bool needs_everyone = false;
     Meter uplink = {};  // of this step
     Meter downlink = {};
   };
+
+  struct Memory {  // what is saved and loaded
+    SynchronizerReport report = {};
+    std::vector<Aggregator<T>*> aggregators = {};  // by bucket; null for noop
+  };
+
+  void expect_no_step(std::string_view call) const {
+    if (!in_step_) return;
+    throw ConfigError(
+        fmt::format("synchronizer: {} was called in step {}, for which gradients were given; call "
+                    "finish before",
+                    call, report_.steps));
+  }
+  [[nodiscard]] std::string file_of(const std::string& path) const {
+    return fmt::format("{}.rank{}", path, comm_.rank());
+  }
+
+  void archive_all(Memory& memory, wire::StateArchive& archive) const {
+    archive.fact("format", "laconic synchronizer 1");
+    archive.fact("number format", sizeof(T) == 4 ? "float" : "double");
+    archive_tensors(tensors_, archive);
+    archive.fact("aggregator", travels_ ? print(method_) : std::string(kNoop));
+    archive.fact("seed", fmt::format("{}", options_.seed));
+    archive.fact("bucket size", fmt::format("{}", options_.buckets.numbers));
+    archive.fact("exempt_vectors", fmt::format("{}", options_.buckets.exempt_vectors));
+    archive.fact("ranks", fmt::format("{}", comm_.size()));
+    archive.fact("rank", fmt::format("{}", comm_.rank()));
+    archive.number("steps", memory.report.steps);
+    for (Meter* meter : {&memory.report.uplink, &memory.report.downlink}) {
+      archive.number("payload_bits", meter->payload_bits);
+      archive.number("wire_bits", meter->wire_bits);
+      archive.number("frame_bytes", meter->frame_bytes);
+    }
+    for (std::size_t b = 0; b < memory.aggregators.size(); ++b) {
+      archive.fact("bucket", fmt::format("{}", b));
+      if (memory.aggregators[b] != nullptr) memory.aggregators[b]->state(archive);
+    }
+  }
+
+  // Into new aggregators, which take the place of the old ones when all ranks have succeeded.
+  template <class Read>
+  void load_from(Read read) {
+    expect_no_step("load");
+    std::vector<std::unique_ptr<Aggregator<T>>> fresh;
+    Memory memory;
+    const std::string failure = failure_of([&] {
+      const std::vector<std::byte> bytes = read();
+      wire::StateArchive archive(unseal(bytes));
+      for (std::size_t b = 0; b < work_.size(); ++b) {
+        fresh.push_back(travels_ ? make_aggregator(b) : nullptr);
+        memory.aggregators.push_back(fresh.back().get());
+      }
+      archive_all(memory, archive);
+      archive.finish();
+    });
+    const Tag tag = {static_cast<std::uint32_t>(report_.steps), kLoad};
+    agree_on_success(failure, tag, comm_);
+    const Item steps = {"a state of", fmt::format("{} steps", memory.report.steps)};
+    agree({&steps, 1}, "load states that were saved together", tag, comm_);
+    for (std::size_t b = 0; b < work_.size(); ++b) work_[b].aggregator = std::move(fresh[b]);
+    report_ = memory.report;
+  }
 
   void check(std::span<const Tensor> tensors) const {
     if (tensors.empty()) {
@@ -264,27 +330,46 @@ class Synchronizer<T>::State {
     }
   }
 
+  [[nodiscard]] std::string_view way() const {
+    if (!travels_) return "nothing is exchanged";
+    return background_ ? "exchanged behind the caller" : "exchanged in finish";
+  }
+  [[nodiscard]] std::string how(const Bucket& bucket) const {
+    if (!travels_) return "noop: every rank keeps its own gradient";
+    return bucket.exempt ? "dense (one column: exempt)" : print(method_);
+  }
+
+  [[nodiscard]] Spec method_of_bucket(std::size_t b) const {
+    return buckets_[b].exempt ? canonical_aggregator("dense") : method_;
+  }
+  [[nodiscard]] std::unique_ptr<Aggregator<T>> make_aggregator(std::size_t b) const {
+    return aggregators<T>().make(method_of_bucket(b), {.layout = &buckets_[b].layout,
+                                                       .workers = comm_.size(),
+                                                       .mine = {comm_.rank(), comm_.rank() + 1},
+                                                       .seed = seed_of(options_.seed, b)});
+  }
+
   void add_bucket(std::size_t b) {
     const Bucket& bucket = buckets_[b];
     for (std::size_t t = 0; t < bucket.tensors.size(); ++t) {
       place_[bucket.tensors[t]] = {.bucket = b, .offset = bucket.layout.tensors()[t].offset};
     }
-    const Spec method = bucket.exempt ? canonical_aggregator("dense") : method_;
+    Work& work = work_.emplace_back();
+    work.gradient.resize(bucket.layout.size());
+    work.direction.resize(bucket.layout.size());
+    if (!travels_) return;
+    const Spec method = method_of_bucket(b);
     const auto problems = aggregator_problems(method, comm_.size(), &bucket.layout);
     if (!problems.empty()) throw ConfigError(problems.front());
-    Work& work = work_.emplace_back();
-    work.aggregator = aggregators<T>().make(method, {.layout = &bucket.layout,
-                                                     .workers = comm_.size(),
-                                                     .mine = {comm_.rank(), comm_.rank() + 1},
-                                                     .seed = seed_of(options_.seed, b)});
+    const AggregatorNeeds needs = aggregator_needs(method, comm_.size());
+    work.needs_everyone = !needs.frames || needs.every_frame;
+    work.aggregator = make_aggregator(b);
     if (work.aggregator->sends_model()) {
       throw ConfigError(fmt::format(
           "synchronizer: '{}' runs the optimizer at its server and sends the model; a synchronizer "
           "needs a direction, use down=lossless or down=quantized",
           options_.aggregator));
     }
-    work.gradient.resize(bucket.layout.size());
-    work.direction.resize(bucket.layout.size());
   }
 
   // Where the transport cannot serve two threads the exchange stays in finish.
@@ -298,9 +383,66 @@ class Synchronizer<T>::State {
     background_ = std::make_unique<Background>(std::move(second));
   }
 
-  void begin_step() {
+  // How many ranks have gradients in this step. A rank that has left the loop is only heard here:
+  // the background thread has a communicator of its own.
+  std::uint32_t count_active(bool here) {
+    if (!travels_) return here ? 1 : 0;
+    const std::byte mine{static_cast<unsigned char>(here ? 1 : 0)};
+    comm_.all_gather({static_cast<std::uint32_t>(report_.steps), kStep}, {&mine, 1}, active_);
+    std::uint32_t out = 0;
+    for (const std::byte rank : active_.all()) out += std::to_integer<std::uint32_t>(rank);
+    return out;
+  }
+
+  void end_step(std::uint32_t active, std::span<const std::span<T>> directions) {
+    clear_missing();
+    for (std::size_t b = 0; b < work_.size(); ++b) {
+      if (work_[b].missing > 0) release(b);
+    }
+    if (background_) {
+      background_->wait();
+    } else {
+      for (std::size_t b = 0; b < work_.size(); ++b) exchange(b, comm_);
+    }
+    // The mean over all ranks becomes that over those which take part.
+    const T share = static_cast<T>(static_cast<double>(comm_.size()) / active);
+    for (Work& work : work_) {
+      if (work.needs_everyone && active < comm_.size()) kernels::scale<T>(share, work.direction);
+      report_.uplink += work.uplink;
+      report_.downlink += work.downlink;
+    }
+    hand_out(directions);
+    ++report_.steps;
+    in_step_ = false;
+  }
+
+  // What was not ready counts as 0.
+  void clear_missing() {
+    for (std::size_t i = 0; i < tensors_.size(); ++i) {
+      const Place& place = place_[i];
+      if (place.is_ready) continue;
+      const std::span<T> bucket = work_[place.bucket].gradient;
+      const std::span<T> part = bucket.subspan(place.offset, tensors_[i].shape.size());
+      std::fill(part.begin(), part.end(), T{0});
+    }
+  }
+
+  void hand_out(std::span<const std::span<T>> directions) const {
+    const T scale = clipping();
+    for (std::size_t i = 0; i < tensors_.size(); ++i) {
+      const Place& place = place_[i];
+      const std::span<const T> bucket = work_[place.bucket].direction;
+      const std::span<const T> part = bucket.subspan(place.offset, directions[i].size());
+      std::copy(part.begin(), part.end(), directions[i].begin());
+      if (scale != 1) kernels::scale<T>(scale, directions[i]);
+    }
+  }
+
+  // `here`: this rank has gradients in this step.
+  void begin_step(bool here) {
     if (in_step_) return;
     in_step_ = true;
+    takes_part_ = here;
     for (Place& place : place_) place.is_ready = false;
     for (std::size_t b = 0; b < work_.size(); ++b) {
       work_[b].missing = buckets_[b].tensors.size();
@@ -328,13 +470,18 @@ class Synchronizer<T>::State {
 
   void exchange(std::size_t b, Communicator& comm) {
     Work& work = work_[b];
+    if (!travels_) {
+      std::copy(work.gradient.begin(), work.gradient.end(), work.direction.begin());
+      return;
+    }
     const WorkerGradient<T> mine = {comm.rank(), work.gradient};
+    const std::size_t counted = takes_part_ || work.needs_everyone ? 1 : 0;
     const RoundReport& report =
         work.aggregator->aggregate({.index = static_cast<std::uint32_t>(report_.steps),
                                     .step_size = 1,
                                     .previous_step_size = 1,
                                     .part = static_cast<std::uint32_t>(b)},
-                                   {&mine, 1}, work.direction, comm);
+                                   {&mine, counted}, work.direction, comm);
     work.uplink = report.uplink;
     work.downlink = report.downlink;
   }
@@ -355,8 +502,11 @@ class Synchronizer<T>::State {
   std::vector<Place> place_ = {};  // by tensor
   std::vector<Work> work_ = {};    // by bucket
   SynchronizerReport report_ = {};
+  bool travels_ = true;
   bool in_step_ = false;
-  std::mutex mutex_ = {};  // guards is_released of all buckets and leaving_
+  bool takes_part_ = true;  // this rank, in this step
+  Gathered active_ = {};    // a byte per rank
+  std::mutex mutex_ = {};   // guards is_released of all buckets and leaving_
   std::condition_variable changed_ = {};
   bool leaving_ = false;
   std::unique_ptr<Background> background_ = {};  // null: exchanges happen in finish; ends first
@@ -377,10 +527,30 @@ void Synchronizer<T>::finish(std::span<const std::span<T>> directions) {
   state_->finish(directions);
 }
 template <Real T>
+bool Synchronizer<T>::join(std::span<const std::span<T>> directions) {
+  return state_->join(directions);
+}
+template <Real T>
 void Synchronizer<T>::synchronize(std::span<const std::span<T>> gradients) {
   state_->check_sizes(gradients);
   for (std::size_t i = gradients.size(); i-- > 0;) state_->ready(i, gradients[i]);
   state_->finish(gradients);
+}
+template <Real T>
+std::vector<std::byte> Synchronizer<T>::save() const {
+  return state_->save();
+}
+template <Real T>
+void Synchronizer<T>::load(std::span<const std::byte> bytes) {
+  state_->load(bytes);
+}
+template <Real T>
+void Synchronizer<T>::save_file(const std::string& path) const {
+  state_->save_file(path);
+}
+template <Real T>
+void Synchronizer<T>::load_file(const std::string& path) {
+  state_->load_file(path);
 }
 template <Real T>
 std::span<const Bucket> Synchronizer<T>::buckets() const {

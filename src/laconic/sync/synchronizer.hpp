@@ -31,8 +31,10 @@
 namespace laconic {
 
 struct SynchronizerOptions {
-  std::string aggregator = "dense";  // spec of the method, as in configurations
-  std::uint64_t seed = 1;            // of random compressors; the same on all ranks
+  // Spec of the method, as in configurations. "noop": nothing travels and every rank keeps its own
+  // gradient, to find out how much there is to gain.
+  std::string aggregator = "dense";
+  std::uint64_t seed = 1;  // of random compressors; the same on all ranks
   BucketRules buckets = {};
   double clip_norm = 0;  // > 0: longer directions are scaled down to this Euclidean norm
   bool overlap = true;   // exchange behind the caller, where the transport can
@@ -64,8 +66,28 @@ class Synchronizer {
   // CommError when ranks are not in the same step; the synchronizer must not be used afterwards.
   // After warm-up nothing is allocated.
   void finish(std::span<const std::span<T>> directions);
+  // Collective with the others' finish: this rank has no more gradients. Takes part in one step of
+  // those that have: true, and directions as finish gives them, so that this rank can step its
+  // replica, too. False when no rank had gradients: all are done, nothing was written, and a next
+  // epoch may begin. The direction is made of the ranks that take part alone; methods that count on
+  // a message of every rank (low-rank, mirror, over the air) are told 0 by the others, and their
+  // direction is multiplied by ranks / ranks that take part. With noop always false.
+  [[nodiscard]] bool join(std::span<const std::span<T>> directions);
   // ready for all, then finish.
   void synchronize(std::span<const std::span<T>> gradients);
+
+  // What this rank's part of all methods remembers, the steps, and the report: between steps, for
+  // load on the same rank of a synchronizer that was made alike, whose next steps are then, bit for
+  // bit, those that this one would have made. Not collective. docs/synchronizer.md has the bytes.
+  [[nodiscard]] std::vector<std::byte> save() const;
+  // Collective, between steps. ConfigError, the same on every rank, when the bytes of some rank are
+  // damaged, or were saved by another rank, for other tensors (naming the first that differs),
+  // options or steps; the synchronizer is as it was then.
+  void load(std::span<const std::byte> bytes);
+  // Collective: the same by way of one file per rank, PATH.rank0, PATH.rank1, ... Files are
+  // written whole, and none is replaced unless all could be written.
+  void save_file(const std::string& path) const;
+  void load_file(const std::string& path);
 
   [[nodiscard]] std::span<const Bucket> buckets() const;
   // What is exchanged how, in lines: to be printed once.

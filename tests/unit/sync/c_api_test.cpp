@@ -2,6 +2,7 @@
 // The C interface says the same as the C++ one. examples/least_squares.c compiles it as C99.
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <string>
 #include <vector>
 
@@ -90,6 +91,73 @@ TEST(CApi, GivesTheDirectionsOfTheSynchronizer) {
       EXPECT_EQ(job.sent[comm.rank()], sync.report().uplink.frame_bytes);
     });
   }
+}
+
+// A rank that has one batch less takes the last step of the others.
+int uneven_body(laconic_communicator* comm, void* context) {
+  Job& job = *static_cast<Job*>(context);
+  const std::uint32_t rank = laconic_rank(comm);
+  laconic_synchronizer* sync = laconic_create(comm, kTensors, 2, "dense", 5);
+  std::vector<float> w(24);
+  std::vector<float> b(6);
+  float* const gradients[] = {w.data(), b.data()};
+  int code = sync == nullptr ? 1 : 0;
+  for (int step = 0; step < 1 + static_cast<int>(rank) && code == 0; ++step) {
+    fill(rank, step, w, b);
+    code = laconic_synchronize(sync, gradients);
+  }
+  int joined = 0;
+  while (code == 0 && laconic_join(sync, gradients) == 1) ++joined;
+  EXPECT_EQ(joined, rank == 0 ? 1 : 0);
+  job.directions[rank] = w;
+  laconic_destroy(sync);
+  return code;
+}
+
+TEST(CApi, ARankWithoutBatchesJoins) {
+  Job job = job_of(2);
+  ASSERT_EQ(laconic_run(2, uneven_body, &job, nullptr), 0) << laconic_error();
+  std::vector<float> w(24);
+  std::vector<float> b(6);
+  fill(1, 1, w, b);
+  EXPECT_EQ(job.directions[0], w);
+  EXPECT_EQ(job.directions[1], w);
+}
+
+// Saves after the first step, makes the second, goes back, and makes it again.
+int saving_body(laconic_communicator* comm, void* context) {
+  Job& job = *static_cast<Job*>(context);
+  const std::uint32_t rank = laconic_rank(comm);
+  const std::string path = testing::TempDir() + "laconic_c_api_state";
+  laconic_synchronizer* sync = laconic_create(comm, kTensors, 2, "ef:sign", 5);
+  std::vector<float> w(24);
+  std::vector<float> b(6);
+  float* const gradients[] = {w.data(), b.data()};
+  const auto make_step = [&](int step) {
+    fill(rank, step, w, b);
+    return laconic_synchronize(sync, gradients);
+  };
+  int code = sync == nullptr ? 1 : make_step(0);
+  if (code == 0) code = laconic_save(sync, path.c_str());
+  if (code == 0) code = make_step(1);
+  const std::vector<float> expected = w;
+  EXPECT_EQ(laconic_load(sync, "/nowhere/state"), -1);  // and the run goes on
+  job.errors[rank] = laconic_error();
+  if (code == 0) code = laconic_load(sync, path.c_str());
+  if (code == 0) code = make_step(1);
+  EXPECT_EQ(w, expected);
+  laconic_destroy(sync);
+  std::remove((path + ".rank" + std::to_string(rank)).c_str());
+  return code;
+}
+
+TEST(CApi, SavesAndLoads) {
+  Job job = job_of(2);
+  ASSERT_EQ(laconic_run(2, saving_body, &job, nullptr), 0) << laconic_error();
+  EXPECT_NE(job.errors[0].find("rank 0: saved state: /nowhere/state.rank0 cannot be read"),
+            std::string::npos)
+      << job.errors[0];
+  EXPECT_EQ(job.errors[1], job.errors[0]);
 }
 
 TEST(CApi, SaysWhyItFails) {

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
+#include <memory>
 #include <mutex>
 #include <numeric>
 
@@ -165,6 +167,280 @@ TEST(Synchronizer, TakesWhatWasNotReadyAsZero) {
       for (std::size_t j = 0; j < own[2].size(); ++j) EXPECT_EQ(values[2][j], own[2][j] / 2);
     }
   });
+}
+
+// Rank r has 1 + 2 r batches. directions[rank][step], of all tensors one after the other.
+template <Real T>
+std::vector<std::vector<std::vector<T>>> uneven(const SynchronizerOptions& options,
+                                                std::uint32_t ranks, std::uint32_t epochs) {
+  std::vector<std::vector<std::vector<T>>> out(ranks);
+  run_on_threads(ranks, [&](Communicator& comm) {
+    Synchronizer<T> sync(model(), options, comm);
+    std::uint32_t step = 0;
+    const auto keep = [&](const std::vector<std::vector<T>>& values) {
+      auto& all = out[comm.rank()].emplace_back();
+      for (const auto& part : values) all.insert(all.end(), part.begin(), part.end());
+      ++step;
+    };
+    for (std::uint32_t epoch = 0; epoch < epochs; ++epoch) {
+      for (std::uint32_t batch = 0; batch < 1 + 2 * comm.rank(); ++batch) {
+        auto values = gradients_of<T>(comm.rank(), step);
+        sync.synchronize(spans_of(values));
+        keep(values);
+      }
+      auto values = gradients_of<T>(0, 0);  // overwritten
+      while (sync.join(spans_of(values))) keep(values);
+    }
+    EXPECT_EQ(sync.report().steps, step);
+  });
+  return out;
+}
+
+TEST(Synchronizer, RanksThatHaveJoinedGetTheDirectionsOfTheOthers) {
+  for (const char* spec : kSpecs) {
+    if (std::string_view(spec).starts_with("krum")) continue;  // needs three workers of four
+    for (const bool overlap : {true, false}) {
+      const auto out = uneven<float>({.aggregator = spec, .overlap = overlap}, 3, 2);
+      EXPECT_EQ(out[0].size(), 10U) << spec;  // twice what rank 2 has
+      EXPECT_EQ(out[1], out[0]) << spec;
+      EXPECT_EQ(out[2], out[0]) << spec;
+    }
+  }
+}
+
+TEST(Synchronizer, AMeanIsThatOfTheRanksThatTakePart) {
+  const auto out = uneven<float>({}, 3, 1);
+  for (std::uint32_t step = 0; step < 5; ++step) {
+    const std::uint32_t first = (step + 1) / 2;  // the lowest rank that has a batch
+    std::size_t at = 0;
+    for (std::size_t i = 0; i < model().size(); ++i) {
+      for (std::size_t j = 0; j < model()[i].shape.size(); ++j) {
+        double sum = 0;
+        for (std::uint32_t r = first; r < 3; ++r) {
+          sum += static_cast<double>(gradients_of<float>(r, step)[i][j]);
+        }
+        ASSERT_EQ(out[0][step][at++], static_cast<float>(sum * (1.0 / (3 - first)))) << step;
+      }
+    }
+  }
+  // Beliefs of identity are the gradients themselves: the same mean, up to rounding.
+  const auto mirrored = uneven<double>({.aggregator = "mirror:ef21:identity"}, 3, 1);
+  const auto plain = uneven<double>({}, 3, 1);
+  for (std::uint32_t step = 0; step < 5; ++step) {
+    for (std::size_t k = 0; k < plain[0][step].size(); ++k) {
+      ASSERT_NEAR(mirrored[0][step][k], plain[0][step][k], 1e-12);
+    }
+  }
+}
+
+TEST(Synchronizer, RefusesToJoinWithinAStep) {
+  const auto comm = make_self_communicator();
+  Synchronizer<float> sync(model(), {}, *comm);
+  auto values = gradients_of<float>(0, 0);
+  EXPECT_FALSE(sync.join(spans_of(values)));
+  sync.ready(1, values[1]);
+  EXPECT_THROW(static_cast<void>(sync.join(spans_of(values))), ConfigError);
+}
+
+TEST(Synchronizer, NoopKeepsWhatEveryRankHas) {
+  run_on_threads(2, [](Communicator& comm) {
+    Synchronizer<float> sync(model(), {.aggregator = "noop"}, comm);
+    EXPECT_NE(sync.plan().find("noop: every rank keeps its own gradient"), std::string::npos);
+    const auto sent = comm.traffic();
+    for (std::uint32_t step = 0; step < 2 + comm.rank(); ++step) {
+      auto values = gradients_of<float>(comm.rank(), step);
+      sync.synchronize(spans_of(values));
+      EXPECT_EQ(values, gradients_of<float>(comm.rank(), step));
+      EXPECT_FALSE(sync.join(spans_of(values)));
+    }
+    EXPECT_EQ(comm.traffic(), sent);
+    EXPECT_EQ(sync.report().uplink, Meter{});
+  });
+}
+
+template <Real T>
+void check_saved(const SynchronizerOptions& options) {
+  const std::uint32_t ranks = 4;
+  const auto expected = run<T>(options, ranks, 6);
+  std::vector<std::vector<T>> out(ranks);
+  run_on_threads(ranks, [&](Communicator& comm) {
+    auto sync = std::make_unique<Synchronizer<T>>(model(), options, comm);
+    for (std::uint32_t step = 0; step < 6; ++step) {
+      if (step % 2 == 1) {
+        const auto bytes = sync->save();
+        const auto report = sync->report();
+        sync = std::make_unique<Synchronizer<T>>(model(), options, comm);
+        sync->load(bytes);
+        EXPECT_EQ(sync->report().steps, step);
+        EXPECT_EQ(sync->report().uplink, report.uplink);
+        EXPECT_EQ(sync->save(), bytes);
+      }
+      auto gradients = gradients_of<T>(comm.rank(), step);
+      sync->synchronize(spans_of(gradients));
+      for (const auto& part : gradients) {
+        out[comm.rank()].insert(out[comm.rank()].end(), part.begin(), part.end());
+      }
+    }
+  });
+  EXPECT_EQ(out, expected);
+}
+
+TEST_P(SynchronizerSpecs, GoOnFromASavedState) {
+  for (const bool overlap : {true, false}) {
+    const SynchronizerOptions options = {
+        .aggregator = GetParam(), .buckets = {.numbers = 300}, .overlap = overlap};
+    check_saved<float>(options);
+    check_saved<double>(options);
+  }
+}
+
+// What both ranks say when they load what was saved by a synchronizer of other tensors or options,
+// and that a refusal changes nothing.
+template <class Change>
+std::string refusal_of_state(Change change) {
+  std::vector<std::string> texts(2);
+  run_on_threads(2, [&](Communicator& comm) {
+    auto tensors = model();
+    SynchronizerOptions options = {.aggregator = "ef:sign"};
+    Synchronizer<float> sync(tensors, options, comm);
+    change(tensors, options);
+    const auto bytes = Synchronizer<float>(tensors, options, comm).save();
+    auto values = gradients_of<float>(comm.rank(), 0);
+    sync.synchronize(spans_of(values));
+    const auto before = sync.save();
+    try {
+      sync.load(bytes);
+    } catch (const ConfigError& e) {
+      texts[comm.rank()] = e.what();
+      EXPECT_EQ(sync.save(), before);
+    }
+  });
+  EXPECT_EQ(texts[0], texts[1]);
+  return texts[0];
+}
+
+TEST(Synchronizer, RefusesTheStateOfAnotherModelNamingTheFirstTensorThatDiffers) {
+  EXPECT_EQ(refusal_of_state([](auto& tensors, auto&) { tensors[2].shape.cols = 8; }),
+            "rank 0: saved state: it is that of another model: tensor 2 was 'v', 17 x 8, here it "
+            "is 'v', 17 x 9");
+  EXPECT_EQ(refusal_of_state([](auto& tensors, auto&) { tensors.pop_back(); }),
+            "rank 0: saved state: it is that of another model: tensor 4 was none, here it is 'u', "
+            "9 x 40");
+  EXPECT_NE(refusal_of_state([](auto& tensors, auto&) {
+              tensors.push_back({.name = "z", .shape = {2, 2}});
+            }).find("tensor 5 was 'z', 2 x 2, here it is none"),
+            std::string::npos);
+  EXPECT_NE(refusal_of_state([](auto&, auto& options) {
+              options.aggregator = "vote";
+            }).find("saved with aggregator vote:"),
+            std::string::npos);
+  EXPECT_NE(refusal_of_state([](auto&, auto& options) {
+              options.seed = 2;
+            }).find("saved with seed 2, here it is 1"),
+            std::string::npos);
+  EXPECT_NE(refusal_of_state([](auto&, auto& options) {
+              options.buckets.numbers = 9;
+            }).find("bucket size"),
+            std::string::npos);
+  EXPECT_EQ(refusal_of_state([](auto&, auto& options) { options.clip_norm = 9; }), "");
+}
+
+TEST(Synchronizer, RefusesStatesThatAreDamagedOrOfAnotherRank) {
+  std::vector<std::vector<std::byte>> bytes(2);
+  const auto refusal = [&](auto change) {
+    std::vector<std::string> texts(2);
+    run_on_threads(2, [&](Communicator& comm) {
+      Synchronizer<float> sync(model(), {.aggregator = "vote:beta=0.9"}, comm);
+      auto values = gradients_of<float>(comm.rank(), 0);
+      sync.synchronize(spans_of(values));
+      bytes[comm.rank()] = sync.save();
+      comm.barrier({0, 0});
+      auto own = bytes[comm.rank()];
+      if (comm.rank() == 1) change(own);
+      try {
+        sync.load(own);
+      } catch (const ConfigError& e) {
+        texts[comm.rank()] = e.what();
+      }
+    });
+    EXPECT_EQ(texts[0], texts[1]);
+    return texts[0];
+  };
+  const std::string damaged = "rank 1: saved state: the checksum of its ";
+  EXPECT_TRUE(refusal([](auto& own) { own.resize(own.size() - 1); }).starts_with(damaged));
+  EXPECT_TRUE(refusal([](auto& own) { own.resize(3); }).starts_with(damaged));
+  EXPECT_TRUE(refusal([](auto& own) { own.clear(); }).starts_with(damaged));
+  EXPECT_TRUE(refusal([](auto& own) { own[40] ^= std::byte{4}; }).starts_with(damaged));
+  EXPECT_NE(refusal([&](auto& own) { own = bytes[0]; }).find("rank 0, here it is 1"),
+            std::string::npos);
+  EXPECT_EQ(refusal([](auto&) {}), "");
+}
+
+TEST(Synchronizer, RefusesStatesOfDifferentSteps) {
+  std::vector<std::string> texts(2);
+  run_on_threads(2, [&](Communicator& comm) {
+    Synchronizer<float> sync(model(), {}, comm);
+    const auto early = sync.save();
+    auto values = gradients_of<float>(comm.rank(), 0);
+    sync.synchronize(spans_of(values));
+    const auto late = sync.save();
+    try {
+      sync.load(comm.rank() == 0 ? late : early);
+    } catch (const ConfigError& e) {
+      texts[comm.rank()] = e.what();
+    }
+    EXPECT_EQ(sync.report().steps, 1U);
+  });
+  EXPECT_EQ(texts[0], texts[1]);
+  EXPECT_NE(texts[0].find("rank 1 has a state of 0 steps, rank 0 has a state of 1 steps"),
+            std::string::npos)
+      << texts[0];
+}
+
+// Rank 1 cannot write: rank 0's old file stays, and nothing else lies around.
+TEST(Synchronizer, WritesTheFilesOfAllRanksOrNone) {
+  const std::filesystem::path folder =
+      std::filesystem::path(testing::TempDir()) / "laconic_sync_state";
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(folder);
+  const std::string path = (folder / "state").string();
+  run_on_threads(2, [&](Communicator& comm) {
+    Synchronizer<float> sync(model(), {.aggregator = "ef:sign"}, comm);
+    auto values = gradients_of<float>(comm.rank(), 0);
+    sync.synchronize(spans_of(values));
+    sync.save_file(path);
+    const auto first = sync.save();
+    sync.synchronize(spans_of(values));
+    comm.barrier({0, 0});
+    // A folder stands where the unfinished file would.
+    if (comm.rank() == 1) std::filesystem::create_directory(path + ".rank1.part");
+    try {
+      sync.save_file(path);
+      ADD_FAILURE() << "written";
+    } catch (const ConfigError& e) {
+      EXPECT_NE(std::string(e.what()).find("rank 1: saved state: "), std::string::npos);
+      EXPECT_NE(std::string(e.what()).find("cannot be written"), std::string::npos) << e.what();
+    }
+    comm.barrier({0, 1});
+    EXPECT_FALSE(std::filesystem::exists(path + ".rank0.part"));
+    sync.load_file(path);
+    EXPECT_EQ(sync.save(), first);
+    comm.barrier({0, 2});
+    if (comm.rank() == 1) std::filesystem::remove(path + ".rank1");
+    EXPECT_THROW(sync.load_file(path), ConfigError);
+  });
+  std::filesystem::remove_all(folder);
+}
+
+TEST(Synchronizer, RefusesToSaveWithinAStep) {
+  const auto comm = make_self_communicator();
+  Synchronizer<float> sync(model(), {}, *comm);
+  const auto bytes = sync.save();
+  auto values = gradients_of<float>(0, 0);
+  sync.ready(1, values[1]);
+  EXPECT_THROW(static_cast<void>(sync.save()), ConfigError);
+  EXPECT_THROW(sync.load(bytes), ConfigError);
+  EXPECT_THROW(sync.save_file("x"), ConfigError);
 }
 
 TEST(Synchronizer, ClipsTheNormOfTheWholeDirection) {

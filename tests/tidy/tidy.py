@@ -30,6 +30,7 @@ MAY = {
     "order": "base rng tensor wire kernels comm",
     "problem": "base rng tensor kernels data",
     "experiment": "base rng tensor wire kernels data compress mechanism comm channel optim aggregate order problem",
+    "report": "base experiment",
 }
 
 # Words that do not occur in C++ files: pattern, where it may occur (prefixes of paths), what to do

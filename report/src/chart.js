@@ -7,11 +7,12 @@
 
 import uPlot from "uplot";
 import { element } from "./dom.js";
-import { keptIndices, lowerBound, visibleRange } from "./decimate.js";
+import { eachSpan, keptIndices, lowerBound, visibleRange } from "./decimate.js";
 import * as format from "./format.js";
 
 const HEIGHT = 360;
 const NEAR = 40;  // pixels within which the cursor picks a curve
+const CROWDED = 3;  // points per column of pixels from which spans are painted
 const identity = (value) => value;
 
 // What can be drawn: not NaN, and positive on a log axis. Arrays stay as they are where they can.
@@ -42,6 +43,29 @@ function padded([low, high], log, share) {
   return [low - room, high + room];
 }
 
+// Steps of counts.
+const WHOLE = Array.from({ length: 14 }, (_, i) => [1, 2, 5].map((step) => step * 10 ** i)).flat();
+
+// About five round numbers within a range that is too short for powers of ten.
+function evenSplits([low, high]) {
+  const rough = (high - low) / 5;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = power * [1, 2, 5, 10].find((factor) => factor * power >= rough);
+  const first = Math.ceil(low / step);
+  return Array.from({ length: Math.floor(high / step) - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
+}
+
+// An axis of uPlot for a quantity ({label, text}), in the colors of the page.
+function axis({ label, text = format.number }, log, range, more) {
+  const style = getComputedStyle(document.documentElement);
+  const grid = { stroke: style.getPropertyValue("--grid").trim(), width: 1 };
+  const short = log && range[1] / range[0] < 20;
+  return { label, stroke: style.getPropertyValue("--ink").trim(), grid, ticks: grid,
+           font: "12px system-ui, sans-serif", labelFont: "13px system-ui, sans-serif",
+           values: (_, splits) => splits.map((one) => (one === null ? "" : text(one))),
+           ...(short ? { splits: () => evenSplits(range), filter: (_, splits) => splits } : {}), ...more };
+}
+
 export class Chart {
   // `onHover(key)` is told which method the cursor is near, null for none.
   constructor(host, { label, onHover = () => {} }) {
@@ -49,6 +73,7 @@ export class Chart {
     this.view = null;  // [from, to] of x, null: all
     this.highlighted = null;
     this.reading = null;  // {curve, index}
+    this.hovering = false;  // the pointer reads, not the keyboard
     this.plot = null;
     this.box = element("div", { className: "chart", tabIndex: 0, role: "group", "aria-label":
       `${label}; arrow keys read points, plus and minus zoom, Escape shows all` });
@@ -103,20 +128,14 @@ export class Chart {
     this.plot?.destroy();
     const { x, y, logX, logY } = this.options;
     const ranges = this.ranges();
-    const style = getComputedStyle(document.documentElement);
-    const ink = style.getPropertyValue("--ink").trim();
-    const grid = { stroke: style.getPropertyValue("--grid").trim(), width: 1 };
-    const axis = { stroke: ink, grid, ticks: grid, font: "12px system-ui, sans-serif",
-                   labelFont: "13px system-ui, sans-serif" };
-    const values = (text) => (_, splits) => splits.map((one) => (one === null ? "" : text(one)));
     this.plot = new uPlot({
       width: this.width(), height: HEIGHT, legend: { show: false },
       cursor: { drag: { x: true, y: false, setScale: false }, points: { show: false },
                 bind: { dblclick: () => null } },
       scales: { x: { time: false, distr: logX ? 3 : 1, range: () => ranges.x },
                 y: { distr: logY ? 3 : 1, range: () => ranges.y } },
-      axes: [{ ...axis, label: x.label, values: values(x.text ?? format.number), space: 70 },
-             { ...axis, label: y.label, values: values(y.text ?? format.number), size: 74 }],
+      axes: [axis(x, logX, ranges.x, { space: 70, ...(x.whole && !logX ? { incrs: WHOLE } : {}) }),
+             axis(y, logY, ranges.y, { size: 74 })],
       series: [{}, { show: true, points: { show: false }, paths: () => null }],
       hooks: { draw: [() => this.draw()], setSelect: [() => this.select()],
                setCursor: [() => this.hover()] },
@@ -164,21 +183,36 @@ export class Chart {
   }
 
   drawCurve(curve, toX, toY) {
-    const { ctx, pxRatio } = { ctx: this.plot.ctx, pxRatio: devicePixelRatio };
-    const { xs, ys } = curve;
+    const { ctx, bbox } = this.plot;
     const { min, max } = this.plot.scales.x;
-    let [from, to] = visibleRange(xs, min, max);
-    if (this.options.logX) from = Math.max(from, lowerBound(xs, Number.MIN_VALUE));
+    let [from, to] = visibleRange(curve.xs, min, max);
+    if (this.options.logX) from = Math.max(from, lowerBound(curve.xs, Number.MIN_VALUE));
     const highlighted = curve.key === this.highlighted;
     ctx.globalAlpha = this.highlighted !== null && !highlighted ? 0.25 : 1;
     ctx.strokeStyle = curve.color;
     ctx.fillStyle = curve.color;
-    ctx.lineWidth = (highlighted ? 3.2 : 1.6) * pxRatio;
+    ctx.lineWidth = (highlighted ? 3.2 : 1.6) * devicePixelRatio;
+    const columnOf = (x) => Math.round(toX(x));
+    if (to - from > CROWDED * bbox.width) this.paintSpans(curve, from, to, columnOf, toY);
+    else this.strokeLine(curve, keptIndices(curve.xs, curve.ys, from, to, columnOf), toX, toY);
+  }
+
+  paintSpans({ xs, ys }, from, to, columnOf, toY) {
+    const { ctx } = this.plot;
+    const width = ctx.lineWidth;
+    eachSpan(xs, ys, from, to, columnOf, (column, low, high) => {
+      const top = toY(high) - width / 2;
+      ctx.fillRect(column, top, 1, Math.max(width, toY(low) + width / 2 - top));
+    });
+  }
+
+  strokeLine(curve, kept, toX, toY) {
+    const { ctx } = this.plot;
+    const { xs, ys } = curve;
     ctx.lineJoin = "round";
-    ctx.setLineDash(curve.dash.map((length) => length * pxRatio));
+    ctx.setLineDash(curve.dash.map((length) => length * devicePixelRatio));
     ctx.beginPath();
     let inside = false;
-    const kept = keptIndices(xs, ys, from, to, (x) => Math.round(toX(x)));
     for (const i of kept) {
       if (Number.isNaN(ys[i])) inside = false;
       else if (inside) ctx.lineTo(toX(xs[i]), toY(ys[i]));
@@ -217,9 +251,12 @@ export class Chart {
   hover() {
     const { left, top } = this.plot.cursor;
     if (left === undefined || left < 0) {
+      if (this.hovering) this.read(null);
+      this.hovering = false;
       this.onHover(null);
       return;
     }
+    this.hovering = true;
     const x = this.plot.posToVal(left, "x");
     let best = null;
     let least = NEAR;
@@ -251,9 +288,14 @@ export class Chart {
     if (event.key in steps) this.move(steps[event.key]);
     else if (event.key === "+" || event.key === "=") this.scale(0.5);
     else if (event.key === "-") this.scale(2);
-    else if (event.key === "Escape") this.zoom(null);
+    else if (event.key === "Escape") this.showAll();
     else return;
     event.preventDefault();
+  }
+
+  showAll() {
+    this.read(null);
+    this.zoom(null);
   }
 
   move(step) {

@@ -13,17 +13,16 @@ const mean = (values) =>
 
 const atEnd = (method, of) => mean(method.curves.map((curve) => last(of(curve))));
 
-function best(method, metric) {
-  const extreme = (values) => {
-    if (!values) return NaN;
-    let out = NaN;
-    for (const value of values) {
-      if (Number.isNaN(out) || (metric.most ? value > out : value < out)) out = value;
-    }
-    return out;
-  };
-  return mean(method.curves.map((curve) => extreme(metric.of(curve))));
+function lowest(values) {
+  let out = NaN;
+  for (const value of values ?? []) {
+    if (Number.isNaN(out) || value < out) out = value;
+  }
+  return out;
 }
+
+const best = (method, metric) => mean(method.curves.map((curve) =>
+  curve.derived(`lowest/${metric.key}`, () => lowest(metric.of(curve)))));
 
 function statusOf(method) {
   const found = method.run.summary?.methods?.find((one) => one?.name === method.name);
@@ -42,33 +41,40 @@ function paid(method, target, of) {
   }));
 }
 
-// Columns for what is there. `value` is what is sorted by, `text` what is shown.
+// Where a metric stands in the table, if at all.
+function placeOf({ key, minor, count }) {
+  if (key === "gradient_evaluations" || count) return "later";
+  return minor || key === "grad_norm2" ? "nowhere" : "first";
+}
+
+// Columns for what is there. `values` (by method) are what is sorted by, `text` makes what is shown.
 function columnsOf(methods, metrics, target, state) {
   const along = (key) => {
     const axis = axisOf(key);
     return { text: axis.text, value: (method) => atEnd(method, (curve) => axis.of(curve, state)) };
   };
-  const metricColumns = metrics
-    .filter(({ key }) => key !== "grad_norm2" && key !== "step_size" && key !== "model_mean")
-    .map((metric) => ({ label: metric.label, text: metric.text ?? format.number,
+  const atTheEnd = (wanted) => metrics.filter((metric) => placeOf(metric) === wanted)
+    .map((metric) => ({ label: metric.short ?? metric.label, text: metric.text ?? format.number,
                         value: (method) => atEnd(method, metric.of) }));
   const loss = metrics.find(({ key }) => key === "loss");
   const toTarget = target ? ["up", "total", "round", "predicted"].map((key) => {
     const axis = axisOf(key);
-    return { label: `${axis.label} to the target`, text: axis.text, target: true,
+    return { label: `${axis.short ?? axis.label} to target`, text: axis.text, target: true,
              value: (method) => paid(method, target, (curve) => axis.of(curve, state)) };
   }) : [];
   return [
     { label: "Method", value: (method) => method.label, text: String, name: true },
-    ...metricColumns,
+    ...atTheEnd("first"),
     ...(loss ? [{ label: "Lowest loss", text: format.number, value: (method) => best(method, loss) }] : []),
     ...toTarget,
     ...["round", "epoch", "up", "total", "seconds", "predicted"].map((key) =>
-      ({ label: axisOf(key).label, ...along(key) })),
+      ({ label: axisOf(key).short ?? axisOf(key).label, ...along(key) })),
+    ...atTheEnd("later"),
     { label: "Adversaries", text: format.percent,
       value: (method) => adversaryShare(method)?.share ?? NaN },
     { label: "Ended by", value: statusOf, text: String },
-  ].filter((column) => column.target || methods.some((method) => column.value(method) === column.value(method)));
+  ].map((column) => ({ ...column, values: methods.map(column.value) }))
+    .filter(({ values, target: always }) => always || values.some((value) => !Number.isNaN(value)));
 }
 
 // Numbers in order, what is no number last, whatever the direction.
@@ -88,8 +94,7 @@ export class Outcome {
   show({ methods, metrics, target, state }) {
     this.given = { methods, metrics, target, state };
     const columns = columnsOf(methods, metrics, target, state);
-    const rows = methods.map((method) =>
-      ({ method, values: columns.map((column) => column.value(method)) }));
+    const rows = methods.map((method, i) => ({ method, values: columns.map(({ values }) => values[i]) }));
     const by = columns.findIndex(({ label }) => label === this.sort?.label);
     if (by >= 0) {
       rows.sort((a, b) => compare(a.values[by], b.values[by], this.sort.descending));

@@ -6,11 +6,13 @@ import * as format from "./format.js";
 
 const map = (values, f) => values && values.map(f);
 const column = (name) => (curve) => curve.column(name);
+// Once per curve: tables and charts ask for the same again and again.
+const mapped = (key, name, f) => (curve) => curve.derived(`metric/${key}`, () => map(curve.column(name), f));
 
 const METRICS = [
   { key: "loss", label: "Loss", of: column("loss") },
-  { key: "excess", label: "Loss above the minimum, f - f*", of: column("excess"), log: true },
-  { key: "objective", label: "Objective (loss and l1 term)", of: column("objective") },
+  { key: "excess", label: "Loss above the minimum, f - f*", short: "f - f*", of: column("excess"), log: true },
+  { key: "objective", label: "Objective (loss and l1 term)", short: "Objective", of: column("objective") },
   { key: "test_accuracy", label: "Test accuracy", of: column("test_accuracy"), most: true,
     text: format.percent },
   { key: "train_accuracy", label: "Training accuracy", of: column("train_accuracy"), most: true,
@@ -18,16 +20,21 @@ const METRICS = [
   { key: "perplexity", label: "Perplexity", of: column("perplexity") },
   { key: "test_perplexity", label: "Test perplexity", of: column("test_perplexity") },
   { key: "grad_norm", label: "Gradient norm", log: true,
-    of: (curve) => map(curve.column("grad_norm2"), Math.sqrt) },
+    of: mapped("grad_norm", "grad_norm2", Math.sqrt) },
   { key: "grad_norm2", label: "Squared gradient norm", of: column("grad_norm2"), log: true },
-  { key: "sparsity", label: "Sparsity (share of zeros in the model)", most: true,
-    text: format.percent, of: (curve) => map(curve.column("density"), (share) => 1 - share) },
-  { key: "snr_db", label: "Signal-to-noise ratio of compression, dB", of: column("snr_db"),
-    most: true },
-  { key: "agreement", label: "Agreement of the votes", of: column("agreement"), most: true,
+  { key: "sparsity", label: "Sparsity (share of zeros in the model)", short: "Sparsity", most: true,
+    text: format.percent, of: mapped("sparsity", "density", (share) => 1 - share) },
+  { key: "snr_db", label: "Signal-to-noise ratio of compression, dB", short: "SNR, dB",
+    of: column("snr_db"), most: true },
+  { key: "agreement", label: "Agreement of the votes", short: "Agreement", of: column("agreement"), most: true,
     text: format.percent },
-  { key: "step_size", label: "Step size", of: column("step_size") },
-  { key: "model_mean", label: "Mean of the model", of: column("model_mean") },
+  { key: "step_size", label: "Step size", of: column("step_size"), minor: true },
+  { key: "model_mean", label: "Mean of the model", of: column("model_mean"), minor: true },
+  { key: "gradient_evaluations", label: "Gradient evaluations", of: column("gradient_evaluations"), minor: true },
+  { key: "refused_frames", label: "Refused frames", of: column("refused_frames"), count: true },
+  { key: "clamped_messages", label: "Clamped messages", of: column("clamped_messages"), count: true },
+  { key: "lost_frames", label: "Frames lost by the link", of: column("lost_frames"), count: true },
+  { key: "resent_frames", label: "Frames sent again", of: column("resent_frames"), count: true },
 ];
 
 // Columns that are counters of costs, or appear above under another name.
@@ -35,7 +42,8 @@ const NOT_SHOWN = /^(round|epoch|density|(uplink|downlink|network|seconds|order|
 
 // Those that any curve has; quantities of later versions under the names of their columns.
 export function metricsOf(curves) {
-  const known = METRICS.filter(({ of }) => curves.some((curve) => hasNumber(of(curve))));
+  const known = METRICS.filter(({ of, count }) =>
+    curves.some((curve) => (count ? of(curve)?.some((value) => value > 0) : hasNumber(of(curve)))));
   const names = new Set(METRICS.map(({ key }) => key));
   const others = new Set();
   for (const curve of curves) {
@@ -75,17 +83,18 @@ const cached = (key, compute) => (curve, state) =>
 
 // Every axis grows with the rounds.
 export const AXES = [
-  { key: "round", label: "Rounds", of: column("round"), text: format.number },
+  { key: "round", label: "Rounds", of: column("round"), text: format.number, whole: true },
   { key: "epoch", label: "Epochs", of: column("epoch"), text: format.number },
-  { key: "up", label: "Bits up per worker", text: format.bits,
+  { key: "up", label: "Bits up per worker", short: "Bits up", text: format.bits,
     of: cached("up", (curve, { meter }) => traffic(curve, "uplink", meter)) },
-  { key: "total", label: "Bits up and down per worker", text: format.bits,
+  { key: "total", label: "Bits up and down per worker", short: "Bits total", text: format.bits,
     of: cached("total", (curve, { meter }) =>
       sum(traffic(curve, "uplink", meter), traffic(curve, "downlink", meter))) },
-  { key: "seconds", label: "Seconds, measured", text: format.seconds,
+  { key: "seconds", label: "Seconds, measured", short: "Seconds", text: format.seconds,
     of: cached("seconds", (curve) =>
       sum(...["gradient", "aggregate", "order", "other"].map((part) => curve.column(`seconds_${part}`)))) },
-  { key: "predicted", label: "Seconds of the messages on the network below", text: format.seconds,
+  { key: "predicted", label: "Seconds of the messages on the network below", short: "Seconds on the network",
+    text: format.seconds,
     of: (curve, { network }) => networkSeconds(curve, network) },
   { key: "job", label: "Seconds of messages and measured gradients", text: format.seconds,
     of: (curve, { network }) => {

@@ -26,8 +26,10 @@ function perRound(curve, name) {
   const rounds = curve.column("round");
   const total = curve.column(name);
   if (!rounds || !total) return null;
+  // In round 0 nothing has been counted yet.
+  const before = (i) => (Number.isNaN(total[i]) && rounds[i] === 0 ? 0 : total[i]);
   const ys = total.map((value, i) =>
-    (i === 0 || rounds[i] === rounds[i - 1] ? NaN : (value - total[i - 1]) / (rounds[i] - rounds[i - 1])));
+    (i === 0 || rounds[i] === rounds[i - 1] ? NaN : (value - before(i - 1)) / (rounds[i] - rounds[i - 1])));
   return { xs: rounds, ys };
 }
 
@@ -54,7 +56,8 @@ export class Sides {
         x: "Epoch", y: "Largest sum", text: format.number, log: true },
       { section: "channels", chart: chart("power-chart", "Energy by round"),
         of: (curve) => perRound(curve, "channel_energy"),
-        x: "Rounds", y: "Energy spent per worker and round", text: format.number },
+        bound: (curve) => perRound(curve, "channel_power"), x: "Rounds",
+        y: "Energy per round (dotted: allowed)", text: format.number },
       { section: "channels", chart: chart("snr-chart", "Signal-to-noise ratio by round"), of: channelSnr,
         x: "Rounds", y: "Signal-to-noise ratio, dB", text: format.number },
       { section: "votes", chart: chart("vote-chart", "Agreement by round"), of: agreement,
@@ -78,13 +81,18 @@ export class Sides {
   }
 
   draw(part, shown) {
-    const curves = shown.map((curve) => ({ curve, points: part.of(curve) }))
-      .filter(({ points }) => has(points))
-      .map(({ curve, points }) => ({ ...points, color: curve.method.color, dash: curve.method.dash,
-                                     key: curve.method.key, label: curve.method.label }));
-    const positive = curves.every(({ ys }) => ys.every((y) => Number.isNaN(y) || y > 0));
-    part.chart.show({ curves, x: { label: part.x, text: format.number }, y: { label: part.y, text: part.text },
-                      logX: false, logY: Boolean(part.log) && positive });
+    const line = (curve, points, dash, suffix) => ({ ...points, dash, color: curve.method.color,
+                                                     key: curve.method.key, label: curve.method.label + suffix });
+    const curves = shown.flatMap((curve) => {
+      const bound = part.bound?.(curve);
+      return [{ curve, points: part.of(curve), dash: curve.method.dash, suffix: "" },
+              { curve, points: bound, dash: [2, 3], suffix: ", allowed" }];
+    }).filter(({ points }) => has(points))
+      .map(({ curve, points, dash, suffix }) => line(curve, points, dash, suffix));
+    const ys = curves.flatMap((one) => [...one.ys]).filter((y) => !Number.isNaN(y));
+    const wide = ys.every((y) => y > 0) && Math.max(...ys) > 20 * Math.min(...ys);
+    part.chart.show({ curves, x: { label: part.x, text: format.number, whole: true },
+                      y: { label: part.y, text: part.text }, logX: false, logY: Boolean(part.log) && wide });
   }
 
   highlight(key) {

@@ -23,8 +23,12 @@ function valuesOf(cells, criterion) {
   return out;
 }
 
+// In place of a key: all cells together. Keys of a sweep are made of letters, digits and underscores.
+const NONE = { key: "*", label: "(all together)" };
+
+const settingOf = (cell, key) => (key === NONE.key ? "all" : String(cell.settings[key]));
 // Values of a key in the order of the cells.
-const settingsOf = (cells, key) => [...new Set(cells.map((cell) => String(cell.settings[key])))];
+const settingsOf = (cells, key) => [...new Set(cells.map((cell) => settingOf(cell, key)))];
 
 // Dark for good, light for bad; readable text on both.
 function colors(value, low, high, log, most) {
@@ -61,13 +65,12 @@ export class Sweep {
     const { cells, run } = this.groups.find(({ key }) => key === chosen);
     const keys = Object.keys(cells[0].settings);
     const options = keys.map((key) => ({ key, label: key }));
-    const none = { key: "", label: "(all together)" };
     const selected = run.header?.config?.sweep?.select ?? [];
     const remaining = keys.filter((key) => !selected.includes(key));
-    const given = (id, i) => byId(id).value || remaining[i] || keys[i] || "";
-    const rowKey = fillSelect(byId("sweep-rows"), [...options, none], this.at(given("sweep-rows", 0), keys));
+    const given = (id, i) => byId(id).value || remaining[i] || keys[i] || NONE.key;
+    const rowKey = fillSelect(byId("sweep-rows"), [...options, NONE], this.at(given("sweep-rows", 0), keys));
     const others = options.filter(({ key }) => key !== rowKey);
-    const columnKey = fillSelect(byId("sweep-columns"), [...others, none],
+    const columnKey = fillSelect(byId("sweep-columns"), [...others, NONE],
                                  this.at(given("sweep-columns", 1), keys, rowKey));
     const criterion = String(run.header?.config?.sweep?.criterion ?? "value");
     const values = valuesOf(cells, criterion);
@@ -81,8 +84,8 @@ export class Sweep {
 
   // A key that this method has and that is not taken; else the first such.
   at(key, keys, taken = null) {
-    if (keys.includes(key) && key !== taken) return key;
-    return keys.find((other) => other !== taken) ?? "";
+    if (key === NONE.key || (keys.includes(key) && key !== taken)) return key;
+    return keys.find((other) => other !== taken) ?? NONE.key;
   }
 
   table(cells, rowKey, columnKey, value) {
@@ -92,7 +95,7 @@ export class Sweep {
     for (const cell of cells) {
       const number = value.of(cell);
       if (typeof number !== "number") continue;
-      const place = JSON.stringify([String(cell.settings[rowKey]), String(cell.settings[columnKey])]);
+      const place = JSON.stringify([settingOf(cell, rowKey), settingOf(cell, columnKey)]);
       const old = best.get(place);
       if (!old || (value.most ? number > old.number : number < old.number)) best.set(place, { number, cell });
     }
@@ -108,14 +111,12 @@ export class Sweep {
       }
       return cell;
     };
-    const name = (key) => key || "all";
-    const shown = (key, text) => (key ? text : "");
     byId("heat-map").replaceChildren(
       element("thead", {}, element("tr", {},
-        element("th", { scope: "col" }, `${name(rowKey)} \\ ${name(columnKey)}`),
-        ...columns.map((text) => element("th", { scope: "col" }, shown(columnKey, text))))),
+        element("th", { scope: "col" }, `${rowKey} \\ ${columnKey}`),
+        ...columns.map((text) => element("th", { scope: "col" }, text)))),
       element("tbody", {}, ...rows.map((row) => element("tr", {},
-        element("th", { scope: "row" }, shown(rowKey, row)),
+        element("th", { scope: "row" }, row),
         ...columns.map((one) => field(row, one))))));
   }
 }

@@ -59,7 +59,7 @@ BANNED = [
 PRIVATE_LIBRARIES = r'#include [<"](toml\+\+|nlohmann|curl|openssl|zlib|hwy|mpi|CLI|spdlog|fmt)(?=[/.])'
 
 CODE = {".cpp", ".hpp", ".def"}
-SCRIPTS = {".py", ".cmake", ".in", ".sh"}
+SCRIPTS = {".py", ".cmake", ".in", ".sh", ".js", ".mjs", ".css", ".html"}
 TEXT = CODE | SCRIPTS | {".md", ".toml", ".json", ".txt", ".hex"}
 UNFINISHED = re.compile(r"\b(?:" + "|".join(["TO" "DO", "FIX" "ME", "XX" "X", "HA" "CK"]) + r")\b")
 MACHINE_PATH = re.compile(r"(?<![\w.~}>-])/(?:home|root|work|Users)/")

@@ -137,8 +137,9 @@ export class Chart {
       axes: [axis(x, logX, ranges.x, { space: 70, ...(x.whole && !logX ? { incrs: WHOLE } : {}) }),
              axis(y, logY, ranges.y, { size: 74 })],
       series: [{}, { show: true, points: { show: false }, paths: () => null }],
-      hooks: { draw: [() => this.draw()], setSelect: [() => this.select()],
-               setCursor: [() => this.hover()] },
+      // A plot that was replaced may still have something to draw.
+      hooks: { draw: [(plot) => plot === this.plot && this.draw()], setSelect: [() => this.select()],
+               setCursor: [(plot) => plot === this.plot && this.hover()] },
     }, [ranges.x, [ranges.y[0], ranges.y[1]]], this.box);
   }
 
@@ -251,8 +252,9 @@ export class Chart {
   hover() {
     const { left, top } = this.plot.cursor;
     if (left === undefined || left < 0) {
-      if (this.hovering) this.read(null);
+      if (!this.hovering) return;
       this.hovering = false;
+      this.read(null);
       this.onHover(null);
       return;
     }
@@ -294,7 +296,8 @@ export class Chart {
   }
 
   showAll() {
-    this.read(null);
+    this.reading = null;
+    this.readout.textContent = "";
     this.zoom(null);
   }
 

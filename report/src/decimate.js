@@ -19,11 +19,11 @@ export function keptIndices(xs, ys, from, to, columnOf) {
     const first = i;
     let lowest = i;
     let highest = i;
-    while (i < to && !Number.isNaN(ys[i]) && columnOf(xs[i]) === column) {
+    do {
       if (ys[i] < ys[lowest]) lowest = i;
       if (ys[i] > ys[highest]) highest = i;
       i += 1;
-    }
+    } while (i < to && !Number.isNaN(ys[i]) && columnOf(xs[i]) === column);
     const last = i - 1;
     for (const index of [first, Math.min(lowest, highest), Math.max(lowest, highest), last]) {
       if (kept.length === 0 || index > kept[kept.length - 1]) kept.push(index);
@@ -46,12 +46,12 @@ export function eachSpan(xs, ys, from, to, columnOf, span) {
     const column = columnOf(xs[i]);
     let low = Number.isNaN(before) ? ys[i] : Math.min(before, ys[i]);
     let high = Number.isNaN(before) ? ys[i] : Math.max(before, ys[i]);
-    while (i < to && !Number.isNaN(ys[i]) && columnOf(xs[i]) === column) {
+    do {
       before = ys[i];
       if (before < low) low = before;
       if (before > high) high = before;
       i += 1;
-    }
+    } while (i < to && !Number.isNaN(ys[i]) && columnOf(xs[i]) === column);
     span(column, low, high);
   }
 }

@@ -77,3 +77,11 @@ test("spans do not cross a gap", () => {
   eachSpan([0, 1, 2, 3], [1, NaN, 5, 6], 0, 4, (x) => x, (...span) => spans.push(span));
   assert.deepEqual(spans, [[0, 1, 1], [2, 5, 5], [3, 5, 6]]);
 });
+
+test("a scale that is not there yet ends, too", () => {
+  const nowhere = () => NaN;
+  assert.deepEqual(keptIndices([0, 1], [1, 2], 0, 2, nowhere), [0, 1]);
+  let calls = 0;
+  eachSpan([0, 1], [1, 2], 0, 2, nowhere, () => { calls += 1; });
+  assert.equal(calls, 2);
+});

@@ -5,8 +5,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
-#include <csignal>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -18,6 +16,7 @@
 #include "cli/progress.hpp"
 #include "cli/ranking.hpp"
 #include "cli/session.hpp"
+#include "cli/stop_signal.hpp"
 #include "cli/sweep_progress.hpp"
 #include "cli/terminal.hpp"
 #include "laconic/base/error.hpp"
@@ -26,6 +25,7 @@
 #include "laconic/experiment/records.hpp"
 #include "laconic/experiment/run_sweep.hpp"
 #include "laconic/experiment/sweep_records.hpp"
+#include "laconic/report/page.hpp"
 
 namespace laconic::cli {
 namespace {
@@ -53,20 +53,6 @@ ShownMeter meter_of(const Options& options) {
   return options.meter == "frame" ? ShownMeter::kFrame : ShownMeter::kPaper;
 }
 
-std::atomic<bool> stop_wanted{false};  // NOLINT: a signal handler reaches nothing else
-static_assert(std::atomic<bool>::is_always_lock_free);
-
-// The first signal asks for an orderly end, the second one ends the process.
-extern "C" void ask_to_stop(int number) {
-  stop_wanted.store(true);
-  static_cast<void>(std::signal(number, SIG_DFL));
-}
-
-void listen_to_signals() {
-  static_cast<void>(std::signal(SIGINT, ask_to_stop));
-  static_cast<void>(std::signal(SIGTERM, ask_to_stop));
-}
-
 std::uint32_t default_ranks(const Plan& plan) {
   return std::min(experiment::fewest_workers(plan),
                   std::max(1U, std::thread::hardware_concurrency()));
@@ -75,6 +61,30 @@ std::uint32_t default_ranks(const Plan& plan) {
 std::filesystem::path folder_of(const Options& options, const Plan& plan) {
   return options.out.empty() ? std::filesystem::path("out") / plan.name
                              : std::filesystem::path(options.out);
+}
+
+// A word as a POSIX shell takes it.
+std::string shell_word(const std::string& word) {
+  const bool plain = !word.empty() && std::all_of(word.begin(), word.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("-_./=:,+").find(c) != std::string_view::npos;
+  });
+  if (plain) return word;
+  std::string out = "'";
+  for (const char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
+
+// What makes the run again, from the same folder. That the seed is one of the settings has been
+// seen to.
+std::string command_of(const Options& options, std::uint32_t mpi_ranks = 0) {
+  std::string out = mpi_ranks > 0 ? fmt::format("mpirun -n {} ", mpi_ranks) : std::string();
+  out += "laconic run " + shell_word(options.source.file);
+  for (const std::string& setting : options.source.settings) out += " --set " + shell_word(setting);
+  if (options.ranks) out += fmt::format(" --ranks {}", *options.ranks);
+  if (options.save_model) out += " --save-model";
+  if (!options.out.empty()) out += " --out " + shell_word(options.out);
+  return out;
 }
 
 // Empty if models can be saved, or nobody wants to.
@@ -118,6 +128,7 @@ class Front {
   void finish(const Plan& plan, const Summary& summary, const SweepOutcome* sweep = nullptr) {
     progress_.reset();  // the live table is complete before anything follows it
     file_.write_summary(summary, sweep);
+    static_cast<void>(report::write_report(folder_));  // what was written this moment can be read
     if (options_.json) {
       print_out(summary_json(plan, summary, sweep));
       return;
@@ -126,6 +137,7 @@ class Front {
     print_out((options_.quiet ? "" : "\n") + ranking_text(summary, meter_of(options_)));
     if (!options_.quiet) {
       print_out(fmt::format("records: {}\n", (folder_ / "records.jsonl").string()));
+      print_out(fmt::format("report: {}\n", (folder_ / "report.html").string()));
       if (options_.save_model)
         print_out(fmt::format("models: {}\n", (folder_ / "models").string()));
     }
@@ -180,7 +192,7 @@ Summary run_best(const Experiment& experiment, std::uint32_t threads, const Swee
         Summary result = run_rank(experiment, comm, first ? &front : nullptr);
         if (first) summary = std::move(result);
       },
-      &stop_wanted);
+      &stop_wanted());
   return summary;
 }
 
@@ -212,10 +224,10 @@ int run_sweep_here(const Options& options, const Plan& plan) {
   listen_to_signals();
   const bool silent = options.quiet || options.json;
   const Terminal terminal = terminal_of_stdout();
-  const experiment::RunFacts facts = {threads, "threads"};
+  const experiment::RunFacts facts = {threads, "threads", command_of(options)};
   experiment::CellFile file(folder_of(options, plan), plan, header_json(plan, facts));
   SweepProgress progress(file, terminal, silent);
-  const SweepOutcome sweep = run_sweep(experiment, threads, progress, stop_wanted);
+  const SweepOutcome sweep = run_sweep(experiment, threads, progress, stop_wanted());
   file.write_heat_maps(heat_maps(*plan.sweep, sweep.best));
   if (!options.json) print_out((silent ? "" : "\n") + sweep_text(plan, sweep));
   experiment.replace_methods(sweep.interrupted ? std::vector<experiment::MethodPlan>()
@@ -241,7 +253,8 @@ int run_on_threads_here(const Options& options, const Plan& plan) {
   listen_to_signals();
   std::optional<Summary> summary;
   std::optional<Front> front;
-  front.emplace(options, experiment, experiment::RunFacts{ranks, "threads"}, terminal_of_stdout());
+  front.emplace(options, experiment, experiment::RunFacts{ranks, "threads", command_of(options)},
+                terminal_of_stdout());
   run_on_threads(
       ranks,
       [&](Communicator& comm) {
@@ -249,7 +262,7 @@ int run_on_threads_here(const Options& options, const Plan& plan) {
         Summary result = run_rank(experiment, comm, first ? &*front : nullptr);
         if (first) summary = std::move(result);
       },
-      &stop_wanted);
+      &stop_wanted());
   front->finish(experiment.plan(), *summary);
   return exit_code(*summary);
 }
@@ -321,7 +334,9 @@ Summary run_as_mpi_rank(const Options& options, const Plan& plan, Communicator& 
   std::optional<Front> front;
   agree(comm, 5, [&] {
     if (first) {
-      front.emplace(options, *experiment, experiment::RunFacts{comm.size(), "mpi"}, Terminal{});
+      front.emplace(options, *experiment,
+                    experiment::RunFacts{comm.size(), "mpi", command_of(options, comm.size())},
+                    Terminal{});
     }
     return std::string();
   });
@@ -354,7 +369,7 @@ int run_under_mpi(const Options& options) {
   };
   try {
     run_on_mpi(
-        body, [](std::string_view why) { print_errors(why); }, &stop_wanted);
+        body, [](std::string_view why) { print_errors(why); }, &stop_wanted());
   } catch (const ConfigError& e) {  // the same on all ranks
     if (first) print_errors(e.what());
     return kBadInput;
@@ -398,7 +413,8 @@ void add_run(CLI::App& app, Action& chosen) {
       ->check(CLI::Range(1U, 4096U));
   command->add_flag("--save-model", options->save_model,
                     "Write the models to DIR/models (docs/models.md), for laconic predict");
-  command->add_flag("--force", options->force, "Replace the records of an earlier run");
+  command->add_flag("--force", options->force,
+                    "Replace the records and the report of an earlier run");
   command->add_flag("--quiet", options->quiet, "Show the ranking only");
   command
       ->add_option("--meter", options->meter,

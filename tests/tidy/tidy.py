@@ -30,6 +30,7 @@ MAY = {
     "order": "base rng tensor wire kernels comm",
     "problem": "base rng tensor kernels data",
     "experiment": "base rng tensor wire kernels data compress mechanism comm channel optim aggregate order problem",
+    "report": "base experiment",
 }
 
 # Words that do not occur in C++ files: pattern, where it may occur (prefixes of paths), what to do
@@ -57,7 +58,7 @@ BANNED = [
 PRIVATE_LIBRARIES = r'#include [<"](toml\+\+|nlohmann|curl|openssl|zlib|hwy|mpi|CLI|spdlog|fmt)(?=[/.])'
 
 CODE = {".cpp", ".hpp", ".def"}
-SCRIPTS = {".py", ".cmake", ".in", ".sh"}
+SCRIPTS = {".py", ".cmake", ".in", ".sh", ".js", ".mjs", ".css", ".html"}
 TEXT = CODE | SCRIPTS | {".md", ".toml", ".json", ".txt", ".hex"}
 UNFINISHED = re.compile(r"\b(?:" + "|".join(["TO" "DO", "FIX" "ME", "XX" "X", "HA" "CK"]) + r")\b")
 MACHINE_PATH = re.compile(r"(?<![\w.~}>-])/(?:home|root|work|Users)/")

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Text files in the output folder of a run: written line by line, or at once. Private to this
-// layer.
+// Text files in the output folder of a run: written line by line, or at once.
 #pragma once
 
 #include <cstdio>

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "laconic/experiment/network.hpp"
 
+#include "laconic/experiment/config.hpp"
+
 namespace laconic::experiment {
 
 double predicted_seconds(const NetworkLoad& load, const Network& network) {

@@ -5,9 +5,9 @@
 
 #include <cstdint>
 
-#include "laconic/experiment/config.hpp"
-
 namespace laconic::experiment {
+
+struct Network;  // bandwidth and latency of a configuration
 
 // What a run put on the network: latency_steps dependent messages one after the other, and
 // link_bytes on the link of the busiest worker.

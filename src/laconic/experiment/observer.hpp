@@ -10,6 +10,7 @@
 #include <string_view>
 #include <variant>
 
+#include "laconic/experiment/network.hpp"
 #include "laconic/tensor/layout.hpp"
 
 namespace laconic::experiment {
@@ -112,6 +113,7 @@ struct Record {
   std::optional<ChannelRecord> channel = {};  // of methods over an analog channel
   std::uint64_t lost_frames = 0;              // by the link, since round 0, on all ranks
   std::uint64_t resent_frames = 0;            // likewise
+  NetworkLoad load = {};                      // since round 0, of the worker that is busiest so far
   double step_size = 0;                       // of the round just made; in round 0 of the first one
   std::optional<Stopped> stopped = {};        // of the last record of a run that is done
   Seconds seconds = {};                       // since round 0

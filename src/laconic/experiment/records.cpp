@@ -195,7 +195,8 @@ std::string header_json(const Plan& plan, const RunFacts& facts) {
                {"compiler", compiler()},
                {"simd_target", kernels::simd_target()},
                {"ranks", facts.ranks},
-               {"transport", facts.transport}});
+               {"transport", facts.transport},
+               {"command", facts.command}});
 }
 
 std::string record_json(const Plan& plan, const Record& record) {
@@ -222,6 +223,8 @@ std::string record_json(const Plan& plan, const Record& record) {
     out["lost_frames"] = record.lost_frames;
     out["resent_frames"] = record.resent_frames;
   }
+  out["network"] = {{"latency_steps", record.load.latency_steps},
+                    {"link_bytes", record.load.link_bytes}};
   out["step_size"] = number(record.step_size);
   if (record.stopped) out["stopped"] = stopped_name(*record.stopped);
   out["seconds"] = seconds_json(record.seconds);

@@ -25,6 +25,7 @@ inline constexpr int kRecordSchema = 3;
 struct RunFacts {
   std::uint32_t ranks = 1;
   std::string transport = {};
+  std::string command = {};  // for a shell: what makes the run again
 };
 
 // One line each, without the line feed.

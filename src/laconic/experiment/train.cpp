@@ -717,6 +717,7 @@ class Training {
     next.resent_frames = totals.resent_frames;
     next.seconds.gradient_per_worker = gradient_seconds / method_.workers;
     load_.link_bytes = busiest;
+    next.load = load_;
     const std::uint64_t votes = totals.votes - counted_votes_.votes;
     if (votes > 0) {
       next.agreement = static_cast<double>(totals.agreeing_votes - counted_votes_.agreeing_votes) /

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "laconic/experiment/config.hpp"
+
 namespace laconic::experiment {
 namespace {
 

@@ -13,6 +13,7 @@ enum ExitCode : int { kDone = 0, kFailure = 1, kBadInput = 2, kInterrupted = 130
 using Action = std::function<int()>;  // returns the exit code
 
 void add_run(CLI::App& app, Action& chosen);
+void add_plan(CLI::App& app, Action& chosen);
 void add_predict(CLI::App& app, Action& chosen);
 void add_validate(CLI::App& app, Action& chosen);
 void add_list(CLI::App& app, Action& chosen);

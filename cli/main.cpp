@@ -28,6 +28,7 @@ int execute(int argc, const char* const* argv) {
   app.require_subcommand(1);
   Action chosen;
   add_run(app, chosen);
+  add_plan(app, chosen);
   add_predict(app, chosen);
   add_validate(app, chosen);
   add_list(app, chosen);

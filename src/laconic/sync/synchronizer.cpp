@@ -191,6 +191,8 @@ class Synchronizer<T>::State {
     for (const Work& work : work_) {
       report_.uplink += work.uplink;
       report_.downlink += work.downlink;
+      report_.link_bytes += work.link_bytes;
+      report_.latency_steps += work.latency_steps;
     }
     ++report_.steps;
     in_step_ = false;
@@ -238,6 +240,8 @@ class Synchronizer<T>::State {
     bool is_released = false;
     Meter uplink = {};  // of this step
     Meter downlink = {};
+    std::uint64_t link_bytes = 0;
+    std::uint32_t latency_steps = 0;
   };
 
   void check(std::span<const Tensor> tensors) const {
@@ -337,6 +341,8 @@ class Synchronizer<T>::State {
                                    {&mine, 1}, work.direction, comm);
     work.uplink = report.uplink;
     work.downlink = report.downlink;
+    work.link_bytes = report.link_bytes.empty() ? 0 : report.link_bytes.front();
+    work.latency_steps = report.latency_steps;
   }
 
   [[nodiscard]] T clipping() const {

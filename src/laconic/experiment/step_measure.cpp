@@ -168,6 +168,25 @@ double exchange_seconds(std::span<const std::byte> part, std::uint32_t round, Co
   return seconds_since(start);
 }
 
+// What comes between exchanges in a training. A process that has rested is woken at once, one that
+// has polled for long waits its turn where cores are short; so measurements rest, too.
+void rest() { std::this_thread::sleep_for(std::chrono::milliseconds(10)); }
+
+// Of one barrier, when all ranks are awake.
+double barrier_seconds(Communicator& comm) {
+  constexpr std::uint32_t kTimes = 25;
+  std::vector<double> out;
+  for (std::uint32_t t = 0; t < kTimes; ++t) {
+    rest();
+    comm.barrier({t, kPhase + 3});
+    const auto start = Clock::now();
+    comm.barrier({t, kPhase + 4});
+    comm.barrier({t, kPhase + 5});
+    out.push_back(seconds_since(start) / 2);
+  }
+  return median(std::move(out));
+}
+
 }  // namespace
 
 template <Real T>
@@ -222,16 +241,9 @@ double measure_gradient(const Experiment& experiment) {
 
 Network measure_network(Communicator& comm) {
   LACONIC_EXPECTS(comm.size() > 1);
-  constexpr std::uint32_t kSmall = 50;
   constexpr double kLongEnough = 0.25;  // seconds: many times what the buffers on the way hold
   constexpr std::size_t kLargest = std::size_t{1} << 26;
-  std::vector<double> latencies;
-  for (std::uint32_t t = 0; t < kSmall; ++t) {
-    const auto start = Clock::now();
-    comm.barrier({t, kPhase + 3});
-    latencies.push_back(seconds_since(start));
-  }
-  const double latency = median(std::move(latencies));
+  const double latency = barrier_seconds(comm);
   std::vector<std::byte> bytes(std::size_t{1} << 14);
   double bandwidth = 0;
   for (std::uint32_t round = 0;; ++round) {
@@ -240,7 +252,7 @@ Network measure_network(Communicator& comm) {
     const double moving = std::max(seconds - 4 * latency, 1e-9);
     bandwidth = 2 * static_cast<double>(bytes.size()) * (comm.size() - 1) * 8 / moving;
     const bool enough = seconds >= kLongEnough || bytes.size() >= kLargest;
-    if (from_rank_0(enough ? 1 : 0, {round, kPhase + 4}, comm) != 0) break;
+    if (from_rank_0(enough ? 1 : 0, {round, kPhase + 6}, comm) != 0) break;
     bytes.resize(bytes.size() * 2);
   }
   // In microseconds and kbit/s, so that a number of four bytes is enough.
@@ -248,23 +260,30 @@ Network measure_network(Communicator& comm) {
     return static_cast<std::uint32_t>(std::clamp(value, 1.0, 4e9));
   };
   return {
-      .bandwidth_bits_per_second = 1e3 * from_rank_0(whole(bandwidth / 1e3), {0, kPhase + 5}, comm),
-      .latency_seconds = 1e-6 * from_rank_0(whole(latency * 1e6), {1, kPhase + 5}, comm)};
+      .bandwidth_bits_per_second = 1e3 * from_rank_0(whole(bandwidth / 1e3), {0, kPhase + 7}, comm),
+      .latency_seconds = 1e-6 * from_rank_0(whole(latency * 1e6), {1, kPhase + 7}, comm)};
 }
 
 double measure_slowdown(Communicator& comm) {
-  constexpr double kSeconds = 0.25;
-  AlignedVector<float> x(std::size_t{1} << 18, 1.0F);
+  constexpr std::uint32_t kTimes = 25;
+  constexpr double kSeconds = 0.01;  // about what codecs take
+  AlignedVector<float> x(std::size_t{1} << 17, 1.0F);
   AlignedVector<float> y(x.size());
-  comm.barrier({0, kPhase + 6});
-  const auto start = Clock::now();
-  const double before = thread_seconds();
-  while (thread_seconds() - before < kSeconds) kernels::axpy<float>(1, x, y);
-  const double slowdown = seconds_since(start) / (thread_seconds() - before);
-  const double row = slowdown / comm.size();
-  const double* rows[] = {&row};
+  double wall_clock = 0;
+  double processor = 0;
+  for (std::uint32_t t = 0; t < kTimes; ++t) {
+    rest();
+    comm.barrier({t, kPhase + 8});
+    const auto start = Clock::now();
+    const double before = thread_seconds();
+    while (thread_seconds() - before < kSeconds) kernels::axpy<float>(1, x, y);
+    processor += thread_seconds() - before;
+    wall_clock += seconds_since(start);
+  }
+  const double share = wall_clock / processor / comm.size();
+  const double* rows[] = {&share};
   double mean = 0;
-  comm.all_reduce_sum<double>({0, kPhase + 7}, Reduction::kCanonical, rows, {&mean, 1});
+  comm.all_reduce_sum<double>({0, kPhase + 9}, Reduction::kCanonical, rows, {&mean, 1});
   return mean;
 }
 

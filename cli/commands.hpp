@@ -16,6 +16,7 @@ void add_run(CLI::App& app, Action& chosen);
 void add_report(CLI::App& app, Action& chosen);
 void add_watch(CLI::App& app, Action& chosen);
 void add_export(CLI::App& app, Action& chosen);
+void add_plan(CLI::App& app, Action& chosen);
 void add_predict(CLI::App& app, Action& chosen);
 void add_validate(CLI::App& app, Action& chosen);
 void add_list(CLI::App& app, Action& chosen);

@@ -31,6 +31,7 @@ int execute(int argc, const char* const* argv) {
   add_report(app, chosen);
   add_watch(app, chosen);
   add_export(app, chosen);
+  add_plan(app, chosen);
   add_predict(app, chosen);
   add_validate(app, chosen);
   add_list(app, chosen);

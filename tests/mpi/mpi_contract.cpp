@@ -86,7 +86,7 @@ void kill_rank_0(Communicator& comm) {
 }
 
 void play(std::string_view scene, std::string_view name, Communicator& comm) {
-  if (scene == "contract" || scene == "contract-in-pieces") {
+  if (scene.starts_with("contract")) {
     keep_contract(comm);
   } else if (scene == "case") {
     play_case(comm, name);
@@ -125,6 +125,7 @@ void play(std::string_view scene, std::string_view name, Communicator& comm) {
 MpiOptions options_for(std::string_view scene) {
   MpiOptions options;
   if (scene == "contract-in-pieces") options.largest_message_bytes = 72;
+  if (scene == "contract-in-steps") options.at_once_bytes = 0;
   if (scene == "config-error-others-busy") options.leave_wait_seconds = 1;
   return options;
 }

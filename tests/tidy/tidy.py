@@ -29,7 +29,7 @@ MAY = {
     "sync": "base rng tensor wire kernels compress mechanism comm channel aggregate",
     "order": "base rng tensor wire kernels comm",
     "problem": "base rng tensor kernels data",
-    "experiment": "base rng tensor wire kernels data compress mechanism comm channel optim aggregate order problem",
+    "experiment": "base rng tensor wire kernels data compress mechanism comm channel optim aggregate sync order problem",
     "report": "base experiment",
 }
 

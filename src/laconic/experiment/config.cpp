@@ -721,6 +721,22 @@ Result<Batch> parse_batch(std::string_view text) {
   return Batch{.kind = Batch::Kind::kSize, .size = static_cast<std::uint32_t>(*size)};
 }
 
+Result<double> parse_bandwidth(std::string_view text) {
+  const auto value = parse_quantity(text, kBandwidthUnits);
+  if (value && std::isfinite(*value) && *value > 0) return *value;
+  return Failure{fmt::format(
+      "bandwidth '{}' is not a positive number and bit/s, kbit/s, Mbit/s or Gbit/s, e.g. "
+      "'100Mbit/s'",
+      shown(text))};
+}
+
+Result<double> parse_seconds(std::string_view text) {
+  const auto value = parse_quantity(text, kLatencyUnits);
+  if (value && std::isfinite(*value) && *value >= 0) return *value;
+  return Failure{fmt::format(
+      "'{}' is not a time: a number, not below 0, and s, ms or us, e.g. '1ms'", shown(text))};
+}
+
 std::optional<Override> parse_override(std::string_view text) {
   const std::size_t equals = text.find('=');
   if (equals == std::string_view::npos || equals == 0) return std::nullopt;

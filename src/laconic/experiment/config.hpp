@@ -138,6 +138,9 @@ struct Override {
 // expected.
 [[nodiscard]] Result<StepSize> parse_step(std::string_view text);
 [[nodiscard]] Result<Batch> parse_batch(std::string_view text);
+// "100Mbit/s" -> 1e8, above 0; "1ms" -> 1e-3, not below 0.
+[[nodiscard]] Result<double> parse_bandwidth(std::string_view text);
+[[nodiscard]] Result<double> parse_seconds(std::string_view text);
 
 // Splits "PATH=VALUE"; nothing when there is no '=' or no path.
 [[nodiscard]] std::optional<Override> parse_override(std::string_view text);

@@ -242,6 +242,8 @@ class Synchronizer<T>::State {
     bool needs_everyone = false;
     Meter uplink = {};  // of this step
     Meter downlink = {};
+    std::uint64_t link_bytes = 0;
+    std::uint32_t latency_steps = 0;
   };
 
   struct Memory {  // what is saved and loaded
@@ -271,6 +273,8 @@ class Synchronizer<T>::State {
     archive.fact("ranks", fmt::format("{}", comm_.size()));
     archive.fact("rank", fmt::format("{}", comm_.rank()));
     archive.number("steps", memory.report.steps);
+    archive.number("link_bytes", memory.report.link_bytes);
+    archive.number("latency_steps", memory.report.latency_steps);
     for (Meter* meter : {&memory.report.uplink, &memory.report.downlink}) {
       archive.number("payload_bits", meter->payload_bits);
       archive.number("wire_bits", meter->wire_bits);
@@ -410,6 +414,8 @@ class Synchronizer<T>::State {
       if (work.needs_everyone && active < comm_.size()) kernels::scale<T>(share, work.direction);
       report_.uplink += work.uplink;
       report_.downlink += work.downlink;
+      report_.link_bytes += work.link_bytes;
+      report_.latency_steps += work.latency_steps;
     }
     hand_out(directions);
     ++report_.steps;
@@ -484,6 +490,8 @@ class Synchronizer<T>::State {
                                    {&mine, counted}, work.direction, comm);
     work.uplink = report.uplink;
     work.downlink = report.downlink;
+    work.link_bytes = report.link_bytes.empty() ? 0 : report.link_bytes.front();
+    work.latency_steps = report.latency_steps;
   }
 
   [[nodiscard]] T clipping() const {

@@ -45,6 +45,10 @@ struct SynchronizerReport {
   std::uint64_t steps = 0;
   Meter uplink = {};
   Meter downlink = {};
+  // Input of the alpha-beta model (docs/network-model.md), over all buckets, which travel one after
+  // the other.
+  std::uint64_t link_bytes = 0;
+  std::uint64_t latency_steps = 0;
 };
 
 template <Real T>

@@ -300,7 +300,12 @@ TEST_F(Program, RefusesBadCommandLines) {
                                              {"data", "info", "nothing"},
                                              {"data", "fetch", "nothing"},
                                              {"herding", "vote"},
-                                             {"herding", "once", "--rounds", "0"}}) {
+                                             {"herding", "once", "--rounds", "0"},
+                                             {"plan"},
+                                             {"plan", path("job.toml"), "--tensors", "8x8"},
+                                             {"plan", "--tensors", "8x8", "--workers", "2"},
+                                             {"plan", "--tensors", "8xx8"},
+                                             {"plan", path("absent.toml")}}) {
     const Finished run = call(arguments);
     EXPECT_EQ(run.code, 2) << (arguments.empty() ? "" : arguments.back());
     EXPECT_NE(run.err, "");
@@ -626,6 +631,57 @@ TEST_F(Program, SaysWhichDataSuitAProblem) {
       << text.err;
 }
 
+TEST_F(Program, PlansStepsOfAModelGivenByItsShapes) {
+  const std::vector<std::string> arguments = {
+      "plan",      "--tensors", "64x32,32",     "--workers", "2",        "--bandwidth", "10Mbit/s",
+      "--latency", "1ms",       "--method",     "vote",      "--method", "dense",       "--seconds",
+      "0.01",      "--method",  "mirror:lag-wk"};
+  const Finished table = call(arguments);
+  EXPECT_EQ(table.code, 0) << table.err;
+  EXPECT_NE(table.out.find("2 workers, 2 tensors of 2080 numbers (8.32 kB)"), std::string::npos);
+  EXPECT_NE(table.out.find("left out mirror:lag-wk: synchronizer:"), std::string::npos);
+  std::vector<std::string> as_json = arguments;
+  as_json.emplace_back("--json");
+  const Finished json = call(as_json);
+  ASSERT_EQ(json.code, 0) << json.err;
+  const Json report = Json::parse(json.out);
+  EXPECT_EQ(report["bandwidth_bits_per_second"], 1e7);
+  EXPECT_EQ(report["methods"][0]["aggregator"], "vote");
+  EXPECT_LT(report["methods"][0]["link_bytes"], report["methods"][1]["link_bytes"]);
+  EXPECT_EQ(report["refused"][0]["aggregator"], "mirror:lag-wk");
+}
+
+TEST_F(Program, PlansStepsOfAConfiguration) {
+  write("job.toml", kJob);
+  const Finished run = call({"plan", path("job.toml"), "--bandwidth", "1Gbit/s", "--latency", "0s",
+                             "--seconds", "0.01", "--json"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  const Json report = Json::parse(run.out);
+  EXPECT_EQ(report["workers"], 4);
+  EXPECT_GT(report["gradient_seconds"], 0.0);
+  EXPECT_FALSE(report["methods"].empty());
+}
+
+TEST_F(Program, SaysWhatAPlanNeeds) {
+  const std::vector<std::string> model = {"plan", "--tensors", "8x8"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), model.begin(), model.end());
+    const Finished run = call(more);
+    EXPECT_EQ(run.code, 2);
+    EXPECT_EQ(run.out, "");
+    return run.err;
+  };
+  EXPECT_NE(with({}).find("how many workers"), std::string::npos);
+  EXPECT_NE(with({"--workers", "2"}).find("how fast is the network"), std::string::npos);
+  EXPECT_NE(with({"--workers", "2", "--bandwidth", "fast"}).find("bandwidth 'fast'"),
+            std::string::npos);
+  EXPECT_NE(with({"--workers", "2", "--bandwidth", "1Gbit/s", "--method", "vot"}).find("vot"),
+            std::string::npos);
+  EXPECT_NE(with({"--workers", "2", "--bandwidth", "1Gbit/s", "--verify", "3"}).find("mpirun"),
+            std::string::npos);
+  EXPECT_NE(with({"--set", "rounds=3"}).find("--set"), std::string::npos);
+}
+
 TEST_F(Program, HelpsAndSaysItsVersionEverywhere) {
   for (const std::vector<std::string>& command :
        std::vector<std::vector<std::string>>{{},
@@ -634,6 +690,7 @@ TEST_F(Program, HelpsAndSaysItsVersionEverywhere) {
                                              {"list"},
                                              {"describe"},
                                              {"herding"},
+                                             {"plan"},
                                              {"data"},
                                              {"data", "list"},
                                              {"data", "info"},

@@ -24,6 +24,8 @@ void for_pieces(std::span<T> values, std::size_t largest, Work work) {
   }
 }
 
+constexpr int kMessageTag = 0;
+
 int as_int(std::size_t value) { return static_cast<int>(value); }  // bounded by the largest message
 
 std::uint64_t hash_of(std::string_view text) {  // FNV-1a
@@ -52,8 +54,6 @@ MpiCommunicator::MpiCommunicator(const MpiOptions& options, const OnAbort& on_ab
   received_.resize(size_);
   infos_.resize(size_);
   sizes_.resize(size_);
-  counts_.resize(size_);
-  displacements_.resize(size_);
 }
 
 MpiCommunicator::~MpiCommunicator() { MPI_Comm_free(&comm_); }
@@ -174,58 +174,80 @@ void MpiCommunicator::leave(Ending ending, std::string_view what) {
   }
 }
 
+void MpiCommunicator::send(std::uint32_t to, std::span<const std::byte> bytes) {
+  for_pieces(bytes, options_.largest_message_bytes, [&](std::span<const std::byte> piece) {
+    check(MPI_Isend(piece.data(), as_int(piece.size()), MPI_BYTE, as_int(to), kMessageTag, comm_,
+                    &requests_.emplace_back(MPI_REQUEST_NULL)),
+          "MPI_Isend");
+  });
+}
+
+void MpiCommunicator::receive(std::uint32_t from, std::span<std::byte> bytes) {
+  for_pieces(bytes, options_.largest_message_bytes, [&](std::span<std::byte> piece) {
+    check(MPI_Irecv(piece.data(), as_int(piece.size()), MPI_BYTE, as_int(from), kMessageTag, comm_,
+                    &requests_.emplace_back(MPI_REQUEST_NULL)),
+          "MPI_Irecv");
+  });
+}
+
+void MpiCommunicator::wait() {
+  check(MPI_Waitall(as_int(requests_.size()), requests_.data(), MPI_STATUSES_IGNORE),
+        "MPI_Waitall");
+  requests_.clear();
+}
+
+// Small parts go to everybody at once. Others go round a ring: in every step a rank hands on to the
+// right what it was given from the left. As many bytes, but each link has one flow that never
+// stops, where several flows would overflow the queue in front of a slow link, and a flow that
+// rested would have to find the link's rate anew.
 void MpiCommunicator::do_all_gather(const CallInfo& info, std::span<const std::byte> mine,
                                     Gathered& out) {
   open(info, [&](std::size_t) { return mine.size(); });
   const std::span<std::byte> to = out.reset(sizes_);
   const std::span<const std::size_t> offsets = out.offsets();
-  if (to.size() <= options_.largest_message_bytes) {
-    for (std::size_t r = 0; r < size_; ++r) {
-      counts_[r] = as_int(sizes_[r]);
-      displacements_[r] = as_int(offsets[r]);
+  const auto part = [&](std::uint32_t r) {
+    return to.subspan(offsets[r], offsets[r + 1] - offsets[r]);
+  };
+  std::ranges::copy(mine, part(rank_).begin());
+  requests_.clear();
+  const bool small = *std::max_element(sizes_.begin(), sizes_.end()) <= options_.at_once_bytes;
+  const auto before = [&](std::uint32_t step) { return (rank_ + size_ - step) % size_; };
+  for (std::uint32_t step = 1; step < size_; ++step) {
+    if (small) {
+      receive(before(step), part(before(step)));
+      send((rank_ + step) % size_, mine);
+    } else {
+      receive(before(1), part(before(step)));
+      send((rank_ + 1) % size_, part(before(step - 1)));
+      wait();
     }
-    check(MPI_Allgatherv(mine.data(), as_int(mine.size()), MPI_BYTE, to.data(), counts_.data(),
-                         displacements_.data(), MPI_BYTE, comm_),
-          "MPI_Allgatherv");
-    return;
   }
-  std::ranges::copy(mine, to.subspan(offsets[rank_]).begin());
-  for (std::uint32_t r = 0; r < size_; ++r) {
-    broadcast_bytes(r, to.subspan(offsets[r], offsets[r + 1] - offsets[r]));
-  }
+  wait();
 }
 
-// Messages between the ranks of each pair: both know the sizes, and empty parts cost nothing.
+// Messages between the ranks of each pair: both know the sizes, and empty parts cost nothing. Those
+// that are not small go in steps, in each of which a rank sends to one other and receives from one,
+// so that flows do not meet in front of a link.
 void MpiCommunicator::do_all_to_all(const CallInfo& info,
                                     std::span<const std::span<const std::byte>> parts,
                                     Gathered& out) {
-  constexpr int kMessageTag = 0;
   open(info, [&](std::size_t r) { return parts[r].size(); });
   const std::span<std::byte> to = out.reset(sizes_);
   const std::span<const std::size_t> offsets = out.offsets();
-  const auto place = [&](std::size_t r) {
+  const auto place = [&](std::uint32_t r) {
     return to.subspan(offsets[r], offsets[r + 1] - offsets[r]);
   };
   requests_.clear();
   for (std::uint32_t step = 1; step < size_; ++step) {
     const std::uint32_t from = (rank_ + size_ - step) % size_;
-    for_pieces(place(from), options_.largest_message_bytes, [&](std::span<std::byte> piece) {
-      check(MPI_Irecv(piece.data(), as_int(piece.size()), MPI_BYTE, as_int(from), kMessageTag,
-                      comm_, &requests_.emplace_back(MPI_REQUEST_NULL)),
-            "MPI_Irecv");
-    });
-  }
-  for (std::uint32_t step = 1; step < size_; ++step) {
     const std::uint32_t peer = (rank_ + step) % size_;
-    for_pieces(parts[peer], options_.largest_message_bytes, [&](std::span<const std::byte> piece) {
-      check(MPI_Isend(piece.data(), as_int(piece.size()), MPI_BYTE, as_int(peer), kMessageTag,
-                      comm_, &requests_.emplace_back(MPI_REQUEST_NULL)),
-            "MPI_Isend");
-    });
+    receive(from, place(from));
+    send(peer, parts[peer]);
+    // Ranks need not agree on this: what a rank waits for is sent in the same step.
+    if (std::max(place(from).size(), parts[peer].size()) > options_.at_once_bytes) wait();
   }
   std::ranges::copy(parts[rank_], place(rank_).begin());
-  check(MPI_Waitall(as_int(requests_.size()), requests_.data(), MPI_STATUSES_IGNORE),
-        "MPI_Waitall");
+  wait();
 }
 
 void MpiCommunicator::broadcast_bytes(std::uint32_t root, std::span<std::byte> bytes) {

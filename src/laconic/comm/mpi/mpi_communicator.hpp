@@ -71,6 +71,10 @@ class MpiCommunicator final : public Communicator {
   // Tells rank r about send_bytes(r) bytes. Afterwards sizes_[r] is what rank r has for this one.
   template <class SendBytes>
   void open(const CallInfo& info, SendBytes send_bytes);
+  // Messages in pieces, which are under way until wait().
+  void send(std::uint32_t to, std::span<const std::byte> bytes);
+  void receive(std::uint32_t from, std::span<std::byte> bytes);
+  void wait();
   MPI_Request start_control();
   void compare();
   // Sends `bytes` of `root` in pieces. Precondition: all ranks know the size.
@@ -96,9 +100,7 @@ class MpiCommunicator final : public Communicator {
   std::vector<ControlRecord> received_;
   std::vector<CallInfo> infos_;
   std::vector<std::uint64_t> sizes_;
-  std::vector<int> counts_;
-  std::vector<int> displacements_;
-  std::vector<MPI_Request> requests_;  // one per piece
+  std::vector<MPI_Request> requests_;  // of pieces under way
 };
 
 }  // namespace laconic

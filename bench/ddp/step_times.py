@@ -6,6 +6,7 @@
     sudo bench/ddp/step_times.py --out FILE                     everything; measurements as lines of JSON in FILE
     sudo bench/ddp/step_times.py --no-peer --models perceptron  laconic alone, without PyTorch
     bench/ddp/step_times.py --table FILE                        Markdown from these lines
+    bench/ddp/step_times.py --table FILE --within 25            and exit code 1 where a prediction is off by more
 
 The gradient's time is measured with PyTorch, on all hosts at once; laconic's ranks sleep that long in place of
 computing (--gradient where there is no peer). All hosts share the cores of one machine; laconic plan measures how much
@@ -108,9 +109,16 @@ def table(lines):
     return "\n".join(out)
 
 
+def too_far(lines, percent):
+    """Predictions that are off by more."""
+    return [f"{line['model']}, {line['rate']}, {name}: {100 * (predicted / step - 1):+.0f} %" for line in lines
+            for name, step, predicted, _ in rows_of(line) if predicted and abs(predicted / step - 1) > percent / 100]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--table", metavar="FILE", help="measure nothing")
+    parser.add_argument("--within", type=float, metavar="PERCENT", help="with --table")
     parser.add_argument("--out", metavar="FILE", help="default: standard output")
     parser.add_argument("--program", default=str(ROOT / "build/release/laconic"))
     parser.add_argument("--python", default="/usr/bin/python3", help="the one that has PyTorch")
@@ -124,8 +132,12 @@ def main():
     parser.add_argument("--gradient", type=float, default=0.0, metavar="SECONDS", help="with --no-peer")
     options = parser.parse_args()
     if options.table:
-        print(table([json.loads(line) for line in pathlib.Path(options.table).read_text().splitlines()]))
-        return 0
+        lines = [json.loads(line) for line in pathlib.Path(options.table).read_text().splitlines()]
+        print(table(lines))
+        far = too_far(lines, options.within) if options.within is not None else []
+        for place in far:
+            print(f"further off than {options.within:g} %: {place}", file=sys.stderr)
+        return 1 if far else 0
     options.lab = f"steps{os.getpid()}"
     out = open(options.out, "w", encoding="ascii") if options.out else sys.stdout
     measure(options, lambda line: print(json.dumps(line), file=out, flush=True))

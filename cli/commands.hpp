@@ -23,5 +23,7 @@ void add_list(CLI::App& app, Action& chosen);
 void add_describe(CLI::App& app, Action& chosen);
 void add_data(CLI::App& app, Action& chosen);
 void add_herding(CLI::App& app, Action& chosen);
+void add_completion(CLI::App& app, Action& chosen);
+void add_manual(CLI::App& app, Action& chosen);
 
 }  // namespace laconic::cli

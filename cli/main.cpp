@@ -38,6 +38,8 @@ int execute(int argc, const char* const* argv) {
   add_describe(app, chosen);
   add_data(app, chosen);
   add_herding(app, chosen);
+  add_completion(app, chosen);
+  add_manual(app, chosen);
   add_version_everywhere(app);
   try {
     app.parse(argc, argv);

@@ -64,6 +64,12 @@ def laconic(options, model, rate, gradient_seconds):
                             f"{gradient_seconds:.6f}s", "--bandwidth", rate, "--verify", options.steps, "--json", *methods))
 
 
+def trained(options, model, method):
+    """With laconic::torch::GradientSynchronizer, behind a real backward pass."""
+    return json_line(netlab(options, "exec", options.trainer, model, method.format(options.hosts), options.batch,
+                            options.steps))
+
+
 def measure(options, put):
     for rate in options.rates:
         netlab(options, "up", options.hosts, rate)
@@ -77,6 +83,9 @@ def measure(options, put):
                     put({**facts, "by": "peer", **alone})
                     for method in PEERS:
                         put({**facts, "by": "peer", **peer(options, model, method)})
+                if options.trainer:
+                    for method in ("noop", *options.methods):
+                        put({**facts, "by": "trainer", **trained(options, model, method)})
                 put({**facts, "by": "laconic", "model": model, **laconic(options, model, rate, gradient)})
         finally:
             netlab(options, "down")
@@ -84,10 +93,12 @@ def measure(options, put):
 
 def rows_of(line):
     """(method, step, predicted, bytes) of a line; seconds and bytes, None where there is none."""
+    if line["by"] == "trainer":
+        return [(f"laconic `{line['method']}`", line["step_seconds"], None, line["sent_bytes"])]
     if line["by"] == "peer":
         name = {"none": "gradient alone"}.get(line["method"], f"DDP {line['method']}")
         return [(name, line["step_seconds"], None, line["sent_bytes"])]
-    return [(f"`{method['aggregator']}`", method["measured"]["step_seconds"], method["step_seconds"],
+    return [(f"plan of `{method['aggregator']}`", method["measured"]["step_seconds"], method["step_seconds"],
              method["link_bytes"]) for method in line["methods"] if method["measured"]]
 
 
@@ -122,6 +133,8 @@ def main():
     parser.add_argument("--out", metavar="FILE", help="default: standard output")
     parser.add_argument("--program", default=str(ROOT / "build/release/laconic"))
     parser.add_argument("--python", default="/usr/bin/python3", help="the one that has PyTorch")
+    parser.add_argument("--trainer", default=str(ROOT / "build/release/bench/laconic_bench_step"),
+                        help="laconic with libtorch; empty: only laconic plan")
     parser.add_argument("--no-peer", dest="peer", action="store_false")
     parser.add_argument("--hosts", type=int, default=4)
     parser.add_argument("--rates", nargs="+", default=["100Mbit/s", "1Gbit/s"])

@@ -302,6 +302,8 @@ TEST_F(Program, RefusesBadCommandLines) {
                                              {"herding", "vote"},
                                              {"herding", "once", "--rounds", "0"},
                                              {"plan"},
+                                             {"completion"},
+                                             {"manual"},
                                              {"plan", path("job.toml"), "--tensors", "8x8"},
                                              {"plan", "--tensors", "8x8", "--workers", "2"},
                                              {"plan", "--tensors", "8xx8"},
@@ -691,6 +693,8 @@ TEST_F(Program, HelpsAndSaysItsVersionEverywhere) {
                                              {"describe"},
                                              {"herding"},
                                              {"plan"},
+                                             {"completion"},
+                                             {"manual"},
                                              {"data"},
                                              {"data", "list"},
                                              {"data", "info"},
@@ -704,6 +708,52 @@ TEST_F(Program, HelpsAndSaysItsVersionEverywhere) {
       EXPECT_EQ(run.err, "");
     }
   }
+}
+
+// As bash would be asked behind "laconic WORDS...", the last of them being typed.
+TEST_F(Program, CompletesInBash) {
+  const Finished script = call({"completion", "bash"});
+  ASSERT_EQ(script.code, 0) << script.err;
+  write("laconic.bash", script.out);
+  const auto complete = [&](const std::string& words) {
+    const std::string command =
+        "bash -c 'source " + path("laconic.bash") + " && COMP_WORDS=(laconic " + words +
+        " \"\") && COMP_CWORD=$((${#COMP_WORDS[@]} - 1)) && _laconic && echo \" ${COMPREPLY[*]} \"' > " +
+        path("words") + " 2>&1";
+    EXPECT_EQ(std::system(command.c_str()), 0) << read_file(path("words"));
+    return read_file(path("words"));
+  };
+  for (const char* word : {" run ", " data ", " describe ", " --help "}) {
+    EXPECT_NE(complete("").find(word), std::string::npos) << word;
+  }
+  EXPECT_NE(complete("data").find(" fetch "), std::string::npos);
+  EXPECT_NE(complete("data fetch").find(" --help "), std::string::npos);
+  EXPECT_EQ(complete("data fetch").find(" run "), std::string::npos);
+  EXPECT_NE(complete("run job.toml").find(" --ranks "), std::string::npos);
+  EXPECT_NE(complete("describe").find(" ef21 "), std::string::npos);
+}
+
+TEST_F(Program, TellsShellsAndManEveryOption) {
+  const std::string help = call({"run", "--help"}).out;
+  const std::string bash = call({"completion", "bash"}).out;
+  const std::string zsh = call({"completion", "zsh"}).out;
+  const std::string fish = call({"completion", "fish"}).out;
+  const std::string manual = call({"manual"}).out;
+  std::size_t found = 0;
+  for (std::size_t at = help.find("--"); at != std::string::npos; at = help.find("--", at + 2)) {
+    const std::size_t end = help.find_first_not_of("abcdefghijklmnopqrstuvwxyz-", at);
+    const std::string option = help.substr(at, end - at);
+    if (option.size() < 4) continue;
+    ++found;
+    EXPECT_NE(bash.find(option), std::string::npos) << option;
+    EXPECT_NE(zsh.find(option), std::string::npos) << option;
+    EXPECT_NE(fish.find("-l " + option.substr(2)), std::string::npos) << option;
+    std::string in_roff;
+    for (const char c : option) in_roff += c == '-' ? std::string("\\-") : std::string(1, c);
+    EXPECT_NE(manual.find(in_roff), std::string::npos) << option;
+  }
+  EXPECT_GT(found, 5U);
+  EXPECT_EQ(call({"completion", "tcsh"}).code, 2);
 }
 
 }  // namespace

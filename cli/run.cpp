@@ -121,7 +121,11 @@ class Front {
         progress_(options.quiet || options.json ? make_silence()
                                                 : make_progress(terminal, experiment.plan())),
         files_(file_, *models_),
-        observer_(files_, *progress_) {}
+        observer_(files_, *progress_) {
+    // A page of an earlier run does not stand beside the records of this one.
+    std::error_code code;
+    std::filesystem::remove(folder_ / "report.html", code);
+  }
 
   [[nodiscard]] experiment::Observer& observer() { return observer_; }
 

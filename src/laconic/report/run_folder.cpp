@@ -5,6 +5,7 @@
 
 #include <fstream>
 #include <iterator>
+#include <system_error>
 
 #include "laconic/base/error.hpp"
 #include "laconic/report/json_text.hpp"
@@ -44,7 +45,11 @@ void read_cells(RunFolder& run, const FolderReading& reading) {
       run.cells.push_back(ascii(line));
       continue;
     }
-    if (lines.number() == 1 && line.is_object() && line.contains("schema")) continue;
+    if (lines.number() == 1 && line.is_object() && line.contains("schema")) {
+      // The header of the records, which may not be there yet.
+      if (run.records.empty()) run.records.header = lines.line();
+      continue;
+    }
     if (!lines.complete() && reading.live) continue;
     if (wrong++ < kMostProblems) {
       const std::string text =
@@ -71,7 +76,9 @@ void read_summary(RunFolder& run) {
 RunFolder read_folder(const std::filesystem::path& folder, const FolderReading& reading) {
   RunFolder run;
   run.folder = folder;
-  run.records = read_records(folder / "records.jsonl");
+  std::error_code code;
+  const std::filesystem::path records = folder / "records.jsonl";
+  if (!reading.live || std::filesystem::exists(records, code)) run.records = read_records(records);
   add_record_problems(run, reading);
   read_cells(run, reading);
   read_summary(run);

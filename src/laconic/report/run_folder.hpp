@@ -23,10 +23,12 @@ struct RunFolder {
 };
 
 struct FolderReading {
-  bool live = false;  // the run goes on: a last line that is cut off is no problem
+  // The run goes on: a last line that is cut off is no problem, nor that a sweep has no records
+  // yet.
+  bool live = false;
 };
 
-// ConfigError if there are no records at all.
+// ConfigError if there are no records at all, unless they may still come.
 [[nodiscard]] RunFolder read_folder(const std::filesystem::path& folder,
                                     const FolderReading& reading = {});
 

@@ -62,6 +62,15 @@ TEST_F(RunFolderTest, ALineThatIsBeingWrittenIsNoProblemWhileARunGoesOn) {
   EXPECT_TRUE(read_folder(folder_, {.live = true}).problems.empty());
 }
 
+TEST_F(RunFolderTest, ASweepThatGoesOnHasCellsBeforeItHasRecords) {
+  write("cells.jsonl",
+        kHeader + "\n" + R"({"cell":0,"method":"a","settings":{"k":1},"value":2})" + "\n");
+  const RunFolder run = read_folder(folder_, {.live = true});
+  EXPECT_TRUE(run.problems.empty());
+  EXPECT_EQ(run.records.header, kHeader);
+  EXPECT_EQ(run.cells.size(), 1U);
+}
+
 TEST_F(RunFolderTest, NeedsRecords) {
   EXPECT_THROW(static_cast<void>(read_folder(folder_)), ConfigError);
 }

@@ -153,9 +153,10 @@ export const AXES = [
     label: "Bits up and down per worker",
     short: "Bits total",
     text: format.bits,
-    of: cached("total", (curve, { meter }) =>
-      sum(traffic(curve, "uplink", meter), traffic(curve, "downlink", meter)),
-    ),
+    of: cached("total", (curve, { meter }) => {
+      const down = traffic(curve, "downlink", meter);
+      return down && map(traffic(curve, "uplink", meter), (bits, i) => bits + down[i]);
+    }),
   },
   {
     key: "seconds",

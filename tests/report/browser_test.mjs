@@ -371,6 +371,23 @@ test("a damaged file gives a page of the rest, and says which lines are damaged"
   await damaged.page.close();
 });
 
+test("a method that diverged is said to, with what it had reached", async () => {
+  const lines = [s.header("gone", ["a", "b"])];
+  for (const method of ["a", "b"]) lines.push(s.record(method, 0, 1), s.record(method, 1, 0.5));
+  const where = { worker: 2, tensor: "w", round: 2 };
+  lines.push({ method: "a", spec: "spec", repeat: 0, round: 2, diverged: where });
+  lines.push(s.record("b", 2, 0.25, { stopped: "rounds" }));
+  const folder = s.recordFolder("gone", lines);
+  s.laconic(["report", folder]);
+  const gone = await s.open(join(folder, "report.html"));
+  assert.deepEqual(await s.columnOf(gone.page, "Ended by"), ["diverged", "rounds"]);
+  assert.deepEqual(await s.columnOf(gone.page, "Loss"), ["0.5", "0.25"]);
+  await gone.page.fill("#target-value", "0.5");
+  assert.deepEqual(await s.columnOf(gone.page, "Rounds to target"), ["1", "1"]);
+  assert.deepEqual(gone.complaints, []);
+  await gone.page.close();
+});
+
 test("a newer file and one of somebody else's give pages that say so", async () => {
   const newer = s.recordFolder("newer", [
     { ...s.header("newer", ["a"]), schema: 99 },

@@ -30,6 +30,16 @@ void add_record_problems(RunFolder& run, const FolderReading& reading) {
   }
 }
 
+// What a page shows of a cell: there may be 100,000, and specs are long.
+std::string shown_part(const Json& cell) {
+  Json out = Json::object();
+  for (const char* const key :
+       {"cell", "method", "settings", "status", "value", "rounds", "final", "uplink"}) {
+    if (cell.contains(key)) out[key] = cell[key];
+  }
+  return ascii(out);
+}
+
 // Of a sweep: the lines behind the header that are cells.
 void read_cells(RunFolder& run, const FolderReading& reading) {
   std::ifstream in(run.folder / "cells.jsonl", std::ios::binary);
@@ -42,7 +52,7 @@ void read_cells(RunFolder& run, const FolderReading& reading) {
                       line["method"].is_string() && line.contains("settings") &&
                       line["settings"].is_object();
     if (cell) {
-      run.cells.push_back(ascii(line));
+      run.cells.push_back(shown_part(line));
       continue;
     }
     if (lines.number() == 1 && line.is_object() && line.contains("schema")) {

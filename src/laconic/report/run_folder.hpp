@@ -17,7 +17,7 @@ struct RunFolder {
   std::filesystem::path folder = {};
   RecordTable records = {};
   std::string summary = {};                // a JSON object; empty if there is none
-  std::vector<std::string> cells = {};     // of a sweep, a JSON object each
+  std::vector<std::string> cells = {};     // of a sweep, a JSON object each, without specs
   std::vector<std::string> problems = {};  // of all files, with their names; what is left is shown
   [[nodiscard]] bool finished() const { return !summary.empty(); }
 };

@@ -104,6 +104,12 @@ std::string ranks_problem(std::uint32_t ranks, const Plan& plan, std::string_vie
                      most, most);
 }
 
+// A page of an earlier run does not stand beside the records of this one.
+void remove_page(const std::filesystem::path& folder) {
+  std::error_code code;
+  std::filesystem::remove(folder / "report.html", code);
+}
+
 // What is shown and written on rank 0. Under mpirun the terminal is none: mpirun puts a
 // pseudo-terminal in front of every process, even when its own output goes to a file.
 class Front {
@@ -121,7 +127,9 @@ class Front {
         progress_(options.quiet || options.json ? make_silence()
                                                 : make_progress(terminal, experiment.plan())),
         files_(file_, *models_),
-        observer_(files_, *progress_) {}
+        observer_(files_, *progress_) {
+    remove_page(folder_);
+  }
 
   [[nodiscard]] experiment::Observer& observer() { return observer_; }
 
@@ -225,6 +233,7 @@ int run_sweep_here(const Options& options, const Plan& plan) {
   const bool silent = options.quiet || options.json;
   const Terminal terminal = terminal_of_stdout();
   const experiment::RunFacts facts = {threads, "threads", command_of(options)};
+  remove_page(folder_of(options, plan));
   experiment::CellFile file(folder_of(options, plan), plan, header_json(plan, facts));
   SweepProgress progress(file, terminal, silent);
   const SweepOutcome sweep = run_sweep(experiment, threads, progress, stop_wanted());

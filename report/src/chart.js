@@ -11,8 +11,8 @@ import { eachSpan, keptIndices, lowerBound, visibleRange } from "./decimate.js";
 import * as format from "./format.js";
 
 const HEIGHT = 360;
-const NEAR = 40;  // pixels within which the cursor picks a curve
-const CROWDED = 3;  // points per column of pixels from which spans are painted
+const NEAR = 40; // pixels within which the cursor picks a curve
+const CROWDED = 3; // points per column of pixels from which spans are painted
 const identity = (value) => value;
 
 // What can be drawn: not NaN, and positive on a log axis. Arrays stay as they are where they can.
@@ -52,7 +52,9 @@ function evenSplits([low, high]) {
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = power * [1, 2, 5, 10].find((factor) => factor * power >= rough);
   const first = Math.ceil(low / step);
-  return Array.from({ length: Math.floor(high / step) - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
+  return Array.from({ length: Math.floor(high / step) - first + 1 }, (_, i) =>
+    Number(((first + i) * step).toPrecision(12)),
+  );
 }
 
 // An axis of uPlot for a quantity ({label, text}), in the colors of the page.
@@ -60,23 +62,34 @@ function axis({ label, text = format.number }, log, range, more) {
   const style = getComputedStyle(document.documentElement);
   const grid = { stroke: style.getPropertyValue("--grid").trim(), width: 1 };
   const short = log && range[1] / range[0] < 20;
-  return { label, stroke: style.getPropertyValue("--ink").trim(), grid, ticks: grid,
-           font: "12px system-ui, sans-serif", labelFont: "13px system-ui, sans-serif",
-           values: (_, splits) => splits.map((one) => (one === null ? "" : text(one))),
-           ...(short ? { splits: () => evenSplits(range), filter: (_, splits) => splits } : {}), ...more };
+  return {
+    label,
+    stroke: style.getPropertyValue("--ink").trim(),
+    grid,
+    ticks: grid,
+    font: "12px system-ui, sans-serif",
+    labelFont: "13px system-ui, sans-serif",
+    values: (_, splits) => splits.map((one) => (one === null ? "" : text(one))),
+    ...(short ? { splits: () => evenSplits(range), filter: (_, splits) => splits } : {}),
+    ...more,
+  };
 }
 
 export class Chart {
   // `onHover(key)` is told which method the cursor is near, null for none.
   constructor(host, { label, onHover = () => {} }) {
     this.onHover = onHover;
-    this.view = null;  // [from, to] of x, null: all
+    this.view = null; // [from, to] of x, null: all
     this.highlighted = null;
-    this.reading = null;  // {curve, index}
-    this.hovering = false;  // the pointer reads, not the keyboard
+    this.reading = null; // {curve, index}
+    this.hovering = false; // the pointer reads, not the keyboard
     this.plot = null;
-    this.box = element("div", { className: "chart", tabIndex: 0, role: "group", "aria-label":
-      `${label}; arrow keys read points, plus and minus zoom, Escape shows all` });
+    this.box = element("div", {
+      className: "chart",
+      tabIndex: 0,
+      role: "group",
+      "aria-label": `${label}; arrow keys read points, plus and minus zoom, Escape shows all`,
+    });
     this.readout = element("output", { className: "readout" });
     host.replaceChildren(this.box, this.readout);
     this.box.addEventListener("keydown", (event) => this.key(event));
@@ -90,11 +103,22 @@ export class Chart {
     if (axes !== this.axes) this.view = null;
     this.axes = axes;
     this.options = { x, y, logX, logY };
-    this.curves = curves.filter(({ xs, ys }) => xs && ys).map((curve) => ({
-      ...curve, xs: drawable(curve.xs, false), ys: drawable(curve.ys, logY),
-    }));
-    this.reading = null;
+    this.curves = curves
+      .filter(({ xs, ys }) => xs && ys)
+      .map((curve) => ({
+        ...curve,
+        xs: drawable(curve.xs, false),
+        ys: drawable(curve.ys, logY),
+      }));
+    this.reading = this.sameReading();
     this.build();
+  }
+
+  // The point that was read, among newer curves.
+  sameReading() {
+    const old = this.reading;
+    const curve = old && this.curves.find(({ label }) => label === old.curve.label);
+    return curve && old.index < curve.xs.length ? { curve, index: old.index } : null;
   }
 
   highlight(key) {
@@ -128,19 +152,35 @@ export class Chart {
     this.plot?.destroy();
     const { x, y, logX, logY } = this.options;
     const ranges = this.ranges();
-    this.plot = new uPlot({
-      width: this.width(), height: HEIGHT, legend: { show: false },
-      cursor: { drag: { x: true, y: false, setScale: false }, points: { show: false },
-                bind: { dblclick: () => null } },
-      scales: { x: { time: false, distr: logX ? 3 : 1, range: () => ranges.x },
-                y: { distr: logY ? 3 : 1, range: () => ranges.y } },
-      axes: [axis(x, logX, ranges.x, { space: 70, ...(x.whole && !logX ? { incrs: WHOLE } : {}) }),
-             axis(y, logY, ranges.y, { size: 74 })],
-      series: [{}, { show: true, points: { show: false }, paths: () => null }],
-      // A plot that was replaced may still have something to draw.
-      hooks: { draw: [(plot) => plot === this.plot && this.draw()], setSelect: [() => this.select()],
-               setCursor: [(plot) => plot === this.plot && this.hover()] },
-    }, [ranges.x, [ranges.y[0], ranges.y[1]]], this.box);
+    this.plot = new uPlot(
+      {
+        width: this.width(),
+        height: HEIGHT,
+        legend: { show: false },
+        cursor: {
+          drag: { x: true, y: false, setScale: false },
+          points: { show: false },
+          bind: { dblclick: () => null },
+        },
+        scales: {
+          x: { time: false, distr: logX ? 3 : 1, range: () => ranges.x },
+          y: { distr: logY ? 3 : 1, range: () => ranges.y },
+        },
+        axes: [
+          axis(x, logX, ranges.x, { space: 70, ...(x.whole && !logX ? { incrs: WHOLE } : {}) }),
+          axis(y, logY, ranges.y, { size: 74 }),
+        ],
+        series: [{}, { show: true, points: { show: false }, paths: () => null }],
+        // A plot that was replaced may still have something to draw.
+        hooks: {
+          draw: [(plot) => plot === this.plot && this.draw()],
+          setSelect: [() => this.select()],
+          setCursor: [(plot) => plot === this.plot && this.hover()],
+        },
+      },
+      [ranges.x, [ranges.y[0], ranges.y[1]]],
+      this.box,
+    );
   }
 
   width() {
@@ -163,8 +203,10 @@ export class Chart {
       return (value) => start + (f(value) - low) * factor;
     };
     const { logX, logY } = this.options;
-    return { toX: line("x", logX, bbox.left, bbox.width),
-             toY: line("y", logY, bbox.top + bbox.height, -bbox.height) };
+    return {
+      toX: line("x", logX, bbox.left, bbox.width),
+      toY: line("y", logY, bbox.top + bbox.height, -bbox.height),
+    };
   }
 
   draw() {
@@ -266,8 +308,10 @@ export class Chart {
       const after = lowerBound(curve.xs, x);
       for (const index of [after - 1, after]) {
         if (!(index >= 0 && index < curve.xs.length) || Number.isNaN(curve.ys[index])) continue;
-        const distance = Math.hypot(this.plot.valToPos(curve.xs[index], "x") - left,
-                                    this.plot.valToPos(curve.ys[index], "y") - top);
+        const distance = Math.hypot(
+          this.plot.valToPos(curve.xs[index], "x") - left,
+          this.plot.valToPos(curve.ys[index], "y") - top,
+        );
         if (distance < least) [best, least] = [{ curve, index }, distance];
       }
     }
@@ -278,9 +322,11 @@ export class Chart {
   read(point) {
     const { x, y } = this.options;
     this.reading = point;
-    this.readout.textContent = point === null ? "" :
-      `${point.curve.label}: ${(y.text ?? format.number)(point.curve.ys[point.index])} at ` +
-      `${(x.text ?? format.number)(point.curve.xs[point.index])} (${x.label})`;
+    this.readout.textContent =
+      point === null
+        ? ""
+        : `${point.curve.label}: ${(y.text ?? format.number)(point.curve.ys[point.index])} at ` +
+          `${(x.text ?? format.number)(point.curve.xs[point.index])} (${x.label})`;
     this.plot.redraw(false);
   }
 
@@ -302,8 +348,10 @@ export class Chart {
   }
 
   move(step) {
-    const curve = this.reading?.curve ??
-      this.curves.find(({ key }) => key === this.highlighted) ?? this.curves[0];
+    const curve =
+      this.reading?.curve ??
+      this.curves.find(({ key }) => key === this.highlighted) ??
+      this.curves[0];
     if (!curve || curve.xs.length === 0) return;
     const start = this.reading ? this.reading.index + step : 0;
     this.read({ curve, index: Math.min(curve.xs.length - 1, Math.max(0, start)) });

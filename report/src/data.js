@@ -1,9 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// The data of the page: runs, their methods, and the curves of a method, one per repeat. Columns are
-// those of the record file (docs/report.md); one whose rows are all alike comes as one number.
+// The data of the page: runs, their methods, and the curves of a method, one per repeat. Columns
+// are those of the record file (docs/report.md); one whose rows are all alike comes as one number.
 
-const COLORS = ["#2f74b5", "#d9730d", "#2e8b57", "#c9352b", "#7d5bbe", "#8c6239", "#d2559b", "#6f7780",
-                "#8a8a00", "#0f96a6"];
+const COLORS = [
+  "#2f74b5",
+  "#d9730d",
+  "#2e8b57",
+  "#c9352b",
+  "#7d5bbe",
+  "#8c6239",
+  "#d2559b",
+  "#6f7780",
+  "#8a8a00",
+  "#0f96a6",
+];
 const DASHES = [[], [7, 4], [2, 3], [10, 3, 2, 3]];
 
 class Curve {

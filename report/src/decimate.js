@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which points of a curve to draw: of all that fall into one column of pixels the first, the lowest,
-// the highest and the last. The picture is the same as with all points, and takes time for the
-// width of the chart, not for the length of the run. Where columns are crowded, the spans from
+// Which points of a curve to draw: of all that fall into one column of pixels the first, the
+// lowest, the highest and the last. The picture is the same as with all points, and takes time for
+// the width of the chart, not for the length of the run. Where columns are crowded, the spans from
 // lowest to highest are all there is to see, and rectangles are much faster to paint than lines.
 
-// Indices of xs in [from, to), increasing. `columnOf` maps an x to its column; xs does not decrease.
+// Indices of xs in [from, to), increasing. `columnOf` maps an x to its column; xs does not
+// decrease.
 // A point whose y is NaN ends a line: one such index stands for each gap.
 export function keptIndices(xs, ys, from, to, columnOf) {
   const kept = [];

@@ -15,10 +15,16 @@ export function element(name, properties = {}, ...children) {
   return out;
 }
 
-// Options of a select; the chosen one stays chosen where it is still there.
+// Options of a select; the chosen one stays chosen where it is still there. A select that has these
+// options already is left alone: somebody may be looking at it.
 export function fillSelect(select, options, chosen = select.value) {
-  select.replaceChildren(
-    ...options.map(({ key, label }) => element("option", { value: key }, label)));
-  select.value = options.some(({ key }) => key === chosen) ? chosen : options[0]?.key ?? "";
+  const wanted = JSON.stringify(options.map(({ key, label }) => [key, label]));
+  if (select.dataset.options !== wanted) {
+    select.replaceChildren(
+      ...options.map(({ key, label }) => element("option", { value: key }, label)),
+    );
+    select.dataset.options = wanted;
+  }
+  select.value = options.some(({ key }) => key === chosen) ? chosen : (options[0]?.key ?? "");
   return select.value;
 }

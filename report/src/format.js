@@ -9,7 +9,10 @@ export function number(value) {
   if (!Number.isFinite(value)) return value > 0 ? "inf" : "-inf";
   const size = Math.abs(value);
   if (size !== 0 && (size >= 1e6 || size < 1e-3)) {
-    return value.toExponential(3).replace(/\.?0+e/, "e").replace("e+", "e");
+    return value
+      .toExponential(3)
+      .replace(/\.?0+e/, "e")
+      .replace("e+", "e");
   }
   return String(Number(value.toPrecision(4)));
 }

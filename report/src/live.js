@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Newer data from `laconic watch` while the run goes on. What the server says is over stays as it is.
+// Newer data from `laconic watch` while the run goes on. What is over stays as it is.
 
 import { readData } from "./data.js";
 import { byId } from "./dom.js";
@@ -13,7 +13,10 @@ export function follow(page) {
   let tag = "";
   const ask = async () => {
     try {
-      const answer = await fetch("data.json", { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store" });
+      const answer = await fetch("data.json", {
+        headers: tag ? { "If-None-Match": tag } : {},
+        cache: "no-store",
+      });
       if (answer.status === 200) {
         tag = answer.headers.get("ETag") ?? "";
         const data = readData(await answer.text());

@@ -24,16 +24,20 @@ class Page {
     this.sides = new Sides({ onHover });
     this.outcome = new Outcome({ onHover });
     this.sweep = new Sweep();
-    this.methods = new MethodList({ onChange: () => this.draw(), onHighlight: (key) => {
-      this.chart.highlight(key);
-      this.sides.highlight(key);
-    } });
+    this.methods = new MethodList({
+      onChange: () => this.draw(),
+      onHighlight: (key) => {
+        this.chart.highlight(key);
+        this.sides.highlight(key);
+      },
+    });
     this.network = new NetworkControls({ onChange: () => this.networkChanged() });
     byId("metric").addEventListener("change", () => {
       byId("log-y").checked = Boolean(this.metric().log);
       this.draw();
     });
-    for (const id of ["axis", "log-x", "log-y"]) byId(id).addEventListener("change", () => this.drawCurves());
+    for (const id of ["axis", "log-x", "log-y"])
+      byId(id).addEventListener("change", () => this.drawCurves());
     byId("meter").addEventListener("change", () => this.draw());
     byId("target-metric").addEventListener("change", () => this.proposeTarget());
     byId("target-value").addEventListener("input", () => this.drawOutcome());
@@ -45,14 +49,13 @@ class Page {
 
   // New data; what the reader chose stays.
   show(data) {
-    const first = this.data === undefined;
     this.data = data;
     this.metrics = metricsOf(data.curves);
     fillSelect(byId("metric"), this.metrics);
     fillSelect(byId("target-metric"), this.metrics);
     this.network.show(data.runs);
     fillSelect(byId("axis"), axesOf(data.curves, this.state()));
-    if (first) this.start();
+    if (!this.started && data.curves.length > 0) this.start();
     this.methods.show(data.methods);
     showProblems(data.runs);
     this.titles();
@@ -61,7 +64,9 @@ class Page {
     this.draw();
   }
 
+  // What is shown at first, once there is something to show.
   start() {
+    this.started = true;
     byId("log-y").checked = Boolean(this.metric()?.log);
     const target = configuredTarget(this.data.methods, this.metrics);
     if (target) {
@@ -77,9 +82,12 @@ class Page {
     const names = [...new Set(runs.map(({ title }) => title))].join(", ");
     document.title = `${names} - laconic report`;
     byId("title").textContent = names;
-    const about = runs.map(({ header }) => header?.config)
-      .filter((config) => config).map(({ problem, data, workers }) =>
-        [problem, data, workers && `${workers} workers`].filter(Boolean).join(", "));
+    const about = runs
+      .map(({ header }) => header?.config)
+      .filter((config) => config)
+      .map(({ problem, data, workers }) =>
+        [problem, data, workers && `${workers} workers`].filter(Boolean).join(", "),
+      );
     byId("subtitle").textContent = [...new Set(about)].join("; ");
     byId("footer").textContent = `laconic ${version}`;
   }
@@ -95,8 +103,12 @@ class Page {
   // The loss that half of the methods reach, with two digits.
   proposedTarget() {
     const metric = this.metric("target-metric");
-    const ends = metric ? this.data.curves.map((curve) => last(metric.of(curve)))
-      .filter((value) => Number.isFinite(value)).sort((a, b) => a - b) : [];
+    const ends = metric
+      ? this.data.curves
+          .map((curve) => last(metric.of(curve)))
+          .filter((value) => Number.isFinite(value))
+          .sort((a, b) => a - b)
+      : [];
     const middle = ends[Math.floor(ends.length / 2)];
     byId("target-value").value = middle === undefined ? "" : String(Number(middle.toPrecision(2)));
   }
@@ -124,18 +136,35 @@ class Page {
     const metric = this.metric();
     const axis = axisOf(byId("axis").value);
     const state = this.state();
-    const curves = metric ? this.shownCurves().map((curve) => ({
-      xs: axis.of(curve, state), ys: metric.of(curve), color: curve.method.color, dash: curve.method.dash,
-      key: curve.method.key,
-      label: curve.method.curves.length > 1 ? `${curve.method.label} (repeat ${curve.repeat})` : curve.method.label,
-    })) : [];
-    this.chart.show({ curves, x: axis, y: metric ?? { label: "Nothing was recorded" },
-                      logX: byId("log-x").checked, logY: byId("log-y").checked });
+    const curves = metric
+      ? this.shownCurves().map((curve) => ({
+          xs: axis.of(curve, state),
+          ys: metric.of(curve),
+          color: curve.method.color,
+          dash: curve.method.dash,
+          key: curve.method.key,
+          label:
+            curve.method.curves.length > 1
+              ? `${curve.method.label} (repeat ${curve.repeat})`
+              : curve.method.label,
+        }))
+      : [];
+    this.chart.show({
+      curves,
+      x: axis,
+      y: metric ?? { label: "Nothing was recorded" },
+      logX: byId("log-x").checked,
+      logY: byId("log-y").checked,
+    });
   }
 
   drawOutcome() {
-    this.outcome.show({ methods: this.data.methods, metrics: this.metrics, target: this.target(),
-                        state: this.state() });
+    this.outcome.show({
+      methods: this.data.methods,
+      metrics: this.metrics,
+      target: this.target(),
+      state: this.state(),
+    });
   }
 
   draw() {
@@ -156,8 +185,11 @@ class Page {
 
 function failed(error) {
   byId("problems").hidden = false;
-  byId("problem-list").append(Object.assign(document.createElement("li"),
-    { textContent: `The page cannot show its data: ${error.message}` }));
+  byId("problem-list").append(
+    Object.assign(document.createElement("li"), {
+      textContent: `The page cannot show its data: ${error.message}`,
+    }),
+  );
 }
 
 try {

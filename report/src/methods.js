@@ -12,8 +12,15 @@ function lineSample({ color, dash }) {
   svg.setAttribute("height", "10");
   svg.setAttribute("aria-hidden", "true");
   const line = document.createElementNS(SVG, "line");
-  const attributes = { x1: 0, x2: 28, y1: 5, y2: 5, stroke: color, "stroke-width": 3,
-                       "stroke-dasharray": dash.join(" ") };
+  const attributes = {
+    x1: 0,
+    x2: 28,
+    y1: 5,
+    y2: 5,
+    stroke: color,
+    "stroke-width": 3,
+    "stroke-dasharray": dash.join(" "),
+  };
   for (const [name, value] of Object.entries(attributes)) line.setAttribute(name, value);
   svg.append(line);
   return svg;
@@ -45,7 +52,16 @@ export class MethodList {
   }
 
   show(methods) {
+    const same =
+      this.methods?.length === methods.length &&
+      methods.every(({ key }, i) => this.methods[i].key === key);
     this.methods = methods;
+    if (same) return; // what has the focus keeps it
+    this.fill();
+  }
+
+  fill() {
+    const { methods } = this;
     byId("method-list").replaceChildren(...methods.map((method) => this.item(method)));
     this.mark();
   }
@@ -57,14 +73,32 @@ export class MethodList {
       else this.off.add(method.key);
       this.onChange();
     });
-    const pin = element("button", { type: "button", className: "pin", "aria-pressed": "false",
-                                    "aria-label": `highlight ${method.label}` }, "highlight");
+    const pin = element(
+      "button",
+      {
+        type: "button",
+        className: "pin",
+        "aria-pressed": "false",
+        "aria-label": `highlight ${method.label}`,
+      },
+      "highlight",
+    );
     pin.addEventListener("click", () => {
       this.pinned = this.pinned === method.key ? null : method.key;
       this.mark();
     });
-    const item = element("li", { title: method.spec },
-      element("label", {}, box, lineSample(method), element("span", { className: "name" }, method.label)), pin);
+    const item = element(
+      "li",
+      { title: method.spec },
+      element(
+        "label",
+        {},
+        box,
+        lineSample(method),
+        element("span", { className: "name" }, method.label),
+      ),
+      pin,
+    );
     item.dataset.key = method.key;
     item.addEventListener("mouseenter", () => this.hover(method.key));
     item.addEventListener("mouseleave", () => this.hover(null));
@@ -73,14 +107,16 @@ export class MethodList {
 
   switchAll(on) {
     this.off = on ? new Set() : new Set(this.methods.map(({ key }) => key));
-    this.show(this.methods);
+    this.fill();
     this.onChange();
   }
 
   mark() {
     for (const item of byId("method-list").children) {
       item.classList.toggle("highlighted", item.dataset.key === this.highlighted);
-      item.querySelector(".pin").setAttribute("aria-pressed", String(item.dataset.key === this.pinned));
+      item
+        .querySelector(".pin")
+        .setAttribute("aria-pressed", String(item.dataset.key === this.pinned));
     }
     this.onHighlight(this.highlighted);
   }

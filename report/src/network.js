@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The network that the reader sets with two sliders, both logarithmic. It starts as that of the run.
+// The network that the reader sets with two sliders, both logarithmic; at first that of the run.
 
 import { byId } from "./dom.js";
 import * as format from "./format.js";
@@ -49,8 +49,10 @@ export class NetworkControls {
   }
 
   label() {
-    const texts = { bandwidth: format.bandwidth(this.network.bandwidth),
-                    latency: format.seconds(this.network.latency) };
+    const texts = {
+      bandwidth: format.bandwidth(this.network.bandwidth),
+      latency: format.seconds(this.network.latency),
+    };
     for (const [name, text] of Object.entries(texts)) {
       byId(`${name}-text`).textContent = text;
       byId(name).setAttribute("aria-valuetext", text);

@@ -9,7 +9,7 @@ import { axisOf, last, rowAtTarget } from "./quantities.js";
 
 // NaN unless all are numbers.
 const mean = (values) =>
-  (values.length > 0 ? values.reduce((sum, value) => sum + value, 0) / values.length : NaN);
+  values.length > 0 ? values.reduce((sum, value) => sum + value, 0) / values.length : NaN;
 
 const atEnd = (method, of) => mean(method.curves.map((curve) => last(of(curve))));
 
@@ -21,8 +21,12 @@ function lowest(values) {
   return out;
 }
 
-const best = (method, metric) => mean(method.curves.map((curve) =>
-  curve.derived(`lowest/${metric.key}`, () => lowest(metric.of(curve)))));
+const best = (method, metric) =>
+  mean(
+    method.curves.map((curve) =>
+      curve.derived(`lowest/${metric.key}`, () => lowest(metric.of(curve))),
+    ),
+  );
 
 function statusOf(method) {
   const found = method.run.summary?.methods?.find((one) => one?.name === method.name);
@@ -34,11 +38,13 @@ function statusOf(method) {
 
 // The mean of `of` where the target is met first; NaN unless every repeat meets it.
 function paid(method, target, of) {
-  return mean(method.curves.map((curve) => {
-    const row = rowAtTarget(curve, target.metric, target.value);
-    const values = row < 0 ? null : of(curve);
-    return values ? values[row] : NaN;
-  }));
+  return mean(
+    method.curves.map((curve) => {
+      const row = rowAtTarget(curve, target.metric, target.value);
+      const values = row < 0 ? null : of(curve);
+      return values ? values[row] : NaN;
+    }),
+  );
 }
 
 // Where a metric stands in the table, if at all.
@@ -47,33 +53,52 @@ function placeOf({ key, minor, count }) {
   return minor || key === "grad_norm2" ? "nowhere" : "first";
 }
 
-// Columns for what is there. `values` (by method) are what is sorted by, `text` makes what is shown.
+// Columns for what is there. `values` (by method) are sorted by, `text` makes what is shown.
 function columnsOf(methods, metrics, target, state) {
   const along = (key) => {
     const axis = axisOf(key);
     return { text: axis.text, value: (method) => atEnd(method, (curve) => axis.of(curve, state)) };
   };
-  const atTheEnd = (wanted) => metrics.filter((metric) => placeOf(metric) === wanted)
-    .map((metric) => ({ label: metric.short ?? metric.label, text: metric.text ?? format.number,
-                        value: (method) => atEnd(method, metric.of) }));
+  const atTheEnd = (wanted) =>
+    metrics
+      .filter((metric) => placeOf(metric) === wanted)
+      .map((metric) => ({
+        label: metric.short ?? metric.label,
+        text: metric.text ?? format.number,
+        value: (method) => atEnd(method, metric.of),
+      }));
   const loss = metrics.find(({ key }) => key === "loss");
-  const toTarget = target ? ["up", "total", "round", "predicted"].map((key) => {
-    const axis = axisOf(key);
-    return { label: `${axis.short ?? axis.label} to target`, text: axis.text, target: true,
-             value: (method) => paid(method, target, (curve) => axis.of(curve, state)) };
-  }) : [];
+  const toTarget = target
+    ? ["up", "total", "round", "predicted"].map((key) => {
+        const axis = axisOf(key);
+        return {
+          label: `${axis.short ?? axis.label} to target`,
+          text: axis.text,
+          target: true,
+          value: (method) => paid(method, target, (curve) => axis.of(curve, state)),
+        };
+      })
+    : [];
   return [
     { label: "Method", value: (method) => method.label, text: String, name: true },
     ...atTheEnd("first"),
-    ...(loss ? [{ label: "Lowest loss", text: format.number, value: (method) => best(method, loss) }] : []),
+    ...(loss
+      ? [{ label: "Lowest loss", text: format.number, value: (method) => best(method, loss) }]
+      : []),
     ...toTarget,
-    ...["round", "epoch", "up", "total", "seconds", "predicted"].map((key) =>
-      ({ label: axisOf(key).short ?? axisOf(key).label, ...along(key) })),
+    ...["round", "epoch", "up", "total", "seconds", "predicted"].map((key) => ({
+      label: axisOf(key).short ?? axisOf(key).label,
+      ...along(key),
+    })),
     ...atTheEnd("later"),
-    { label: "Adversaries", text: format.percent,
-      value: (method) => adversaryShare(method)?.share ?? NaN },
+    {
+      label: "Adversaries",
+      text: format.percent,
+      value: (method) => adversaryShare(method)?.share ?? NaN,
+    },
     { label: "Ended by", value: statusOf, text: String },
-  ].map((column) => ({ ...column, values: methods.map(column.value) }))
+  ]
+    .map((column) => ({ ...column, values: methods.map(column.value) }))
     .filter(({ values, target: always }) => always || values.some((value) => !Number.isNaN(value)));
 }
 
@@ -87,22 +112,36 @@ function compare(a, b, descending) {
 export class Outcome {
   constructor({ onHover }) {
     this.onHover = onHover;
-    this.sort = null;  // {label, descending}
+    this.sort = null; // {label, descending}
   }
 
   // target: {metric, value} or null. state: meter and network.
   show({ methods, metrics, target, state }) {
     this.given = { methods, metrics, target, state };
     const columns = columnsOf(methods, metrics, target, state);
-    const rows = methods.map((method, i) => ({ method, values: columns.map(({ values }) => values[i]) }));
+    const rows = methods.map((method, i) => ({
+      method,
+      values: columns.map(({ values }) => values[i]),
+    }));
     const by = columns.findIndex(({ label }) => label === this.sort?.label);
     if (by >= 0) {
       rows.sort((a, b) => compare(a.values[by], b.values[by], this.sort.descending));
     }
+    const focused = byId("table").contains(document.activeElement)
+      ? document.activeElement.textContent
+      : null;
     byId("table").replaceChildren(
       element("caption", { className: "hidden" }, "Where every method ended; headers sort"),
       element("thead", {}, element("tr", {}, ...columns.map((column) => this.header(column)))),
-      element("tbody", {}, ...rows.map((row) => this.row(row, columns))));
+      element("tbody", {}, ...rows.map((row) => this.row(row, columns))),
+    );
+    if (focused !== null) this.focus(focused);
+  }
+
+  // Headers are made anew; one that had the focus keeps it.
+  focus(label) {
+    const buttons = [...byId("table").querySelectorAll("th button")];
+    buttons.find((button) => button.textContent === label)?.focus();
   }
 
   header(column) {
@@ -111,12 +150,13 @@ export class Outcome {
     button.addEventListener("click", () => {
       this.sort = { label: column.label, descending: sorted && !this.sort.descending };
       this.show(this.given);
-      const again = [...byId("table").querySelectorAll("th button")];
-      again.find((other) => other.textContent === column.label)?.focus();
     });
     const order = sorted ? (this.sort.descending ? "descending" : "ascending") : "none";
-    return element("th", { scope: "col", "aria-sort": order, className: column.target ? "target" : "" },
-                   button);
+    return element(
+      "th",
+      { scope: "col", "aria-sort": order, className: column.target ? "target" : "" },
+      button,
+    );
   }
 
   row({ method, values }, columns) {

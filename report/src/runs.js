@@ -23,39 +23,62 @@ function copyButton(text) {
 
 function facts({ header, folder, methods }) {
   const rows = [
-    ["Folder", folder], ["Seed", header?.seed], ["Repeats", header?.config?.repeats],
-    ["Version", header?.version], ["Compiler", header?.compiler], ["SIMD", header?.simd_target],
-    ["Ranks", header && `${header.ranks} (${header.transport})`], ["Schema", header?.schema],
+    ["Folder", folder],
+    ["Seed", header?.seed],
+    ["Repeats", header?.config?.repeats],
+    ["Version", header?.version],
+    ["Compiler", header?.compiler],
+    ["SIMD", header?.simd_target],
+    ["Ranks", header && `${header.ranks} (${header.transport})`],
+    ["Schema", header?.schema],
     ["Methods with records", methods.length],
   ].filter(([, value]) => value !== undefined && value !== null);
-  return element("dl", {}, ...rows.flatMap(([name, value]) =>
-    [element("dt", {}, name), element("dd", {}, String(value))]));
+  return element(
+    "dl",
+    {},
+    ...rows.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, String(value))]),
+  );
 }
 
 function runSection(run) {
   const command = commandOf(run);
   const parts = [element("h3", {}, run.title), facts(run)];
   if (command) {
-    parts.push(element("p", {}, "To make this run again, with the version above and the same file:"),
-               element("div", { className: "command" }, element("code", {}, command), copyButton(command)));
+    parts.push(
+      element("p", {}, "To make this run again, with the version above and the same file:"),
+      element("div", { className: "command" }, element("code", {}, command), copyButton(command)),
+    );
   }
   if (run.header) {
-    parts.push(element("details", {},
-      element("summary", {}, "Configuration with every default filled in"),
-      element("pre", { tabIndex: 0 }, JSON.stringify(run.header.config, null, 2))));
+    parts.push(
+      element(
+        "details",
+        {},
+        element("summary", {}, "Configuration with every default filled in"),
+        element("pre", { tabIndex: 0 }, JSON.stringify(run.header.config, null, 2)),
+      ),
+    );
   }
   return element("article", {}, ...parts);
 }
 
 export function showRuns(runs) {
+  const wanted = JSON.stringify(runs.map(({ header, title }) => [title, header]));
+  if (byId("run-list").dataset.runs === wanted) return;
+  byId("run-list").dataset.runs = wanted;
   const open = [...byId("run-list").querySelectorAll("details")].map(({ open: is }) => is);
   byId("run-list").replaceChildren(...runs.map(runSection));
-  byId("run-list").querySelectorAll("details").forEach((details, i) => { details.open = open[i] ?? false; });
+  byId("run-list")
+    .querySelectorAll("details")
+    .forEach((details, i) => {
+      details.open = open[i] ?? false;
+    });
 }
 
 export function showProblems(runs) {
   const texts = runs.flatMap((run) =>
-    run.problems.map((text) => (runs.length > 1 ? `${run.title}/${text}` : text)));
+    run.problems.map((text) => (runs.length > 1 ? `${run.title}/${text}` : text)),
+  );
   byId("problems").hidden = texts.length === 0;
   byId("problem-list").replaceChildren(...texts.map((text) => element("li", {}, text)));
 }

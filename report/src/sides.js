@@ -4,7 +4,7 @@
 
 import { Chart } from "./chart.js";
 import { adversaryShare } from "./data.js";
-import { byId, element } from "./dom.js";
+import { byId } from "./dom.js";
 import * as format from "./format.js";
 
 // The last record of every epoch: where the largest sum of that epoch is known.
@@ -29,7 +29,10 @@ function perRound(curve, name) {
   // In round 0 nothing has been counted yet.
   const before = (i) => (Number.isNaN(total[i]) && rounds[i] === 0 ? 0 : total[i]);
   const ys = total.map((value, i) =>
-    (i === 0 || rounds[i] === rounds[i - 1] ? NaN : (value - before(i - 1)) / (rounds[i] - rounds[i - 1])));
+    i === 0 || rounds[i] === rounds[i - 1]
+      ? NaN
+      : (value - before(i - 1)) / (rounds[i] - rounds[i - 1]),
+  );
   return { xs: rounds, ys };
 }
 
@@ -37,7 +40,10 @@ function perRound(curve, name) {
 function channelSnr(curve) {
   const rounds = curve.column("round");
   const lambda = curve.column("channel_lambda");
-  return rounds && lambda && { xs: rounds, ys: lambda.map((value) => (value > 0 ? -10 * Math.log10(value) : NaN)) };
+  return (
+    rounds &&
+    lambda && { xs: rounds, ys: lambda.map((value) => (value > 0 ? -10 * Math.log10(value) : NaN)) }
+  );
 }
 
 function agreement(curve) {
@@ -46,22 +52,57 @@ function agreement(curve) {
   return rounds && ys && { xs: rounds, ys };
 }
 
+// "Adversaries: METHOD: 25 % of the workers, invert:count=1".
+function adversaryText(methods) {
+  const texts = methods.flatMap((method) => {
+    const liars = adversaryShare(method);
+    if (!liars) return [];
+    const share = liars.share === null ? "" : `${format.percent(liars.share)} of the workers, `;
+    return [`${method.label}: ${share}${liars.text}`];
+  });
+  return texts.length > 0 ? `Adversaries: ${texts.join("; ")}` : "No method has adversaries.";
+}
+
 const has = (points) => points && points.ys.some((value) => !Number.isNaN(value));
 
 export class Sides {
   constructor({ onHover }) {
     const chart = (id, label) => new Chart(byId(id), { label, onHover });
     this.parts = [
-      { section: "orders", chart: chart("order-chart", "Herding bound by epoch"), of: byEpoch,
-        x: "Epoch", y: "Largest sum", text: format.number, log: true },
-      { section: "channels", chart: chart("power-chart", "Energy by round"),
+      {
+        section: "orders",
+        chart: chart("order-chart", "Herding bound by epoch"),
+        of: byEpoch,
+        x: "Epoch",
+        y: "Largest sum",
+        text: format.number,
+        log: true,
+      },
+      {
+        section: "channels",
+        chart: chart("power-chart", "Energy by round"),
         of: (curve) => perRound(curve, "channel_energy"),
-        bound: (curve) => perRound(curve, "channel_power"), x: "Rounds",
-        y: "Energy per round (dotted: allowed)", text: format.number },
-      { section: "channels", chart: chart("snr-chart", "Signal-to-noise ratio by round"), of: channelSnr,
-        x: "Rounds", y: "Signal-to-noise ratio, dB", text: format.number },
-      { section: "votes", chart: chart("vote-chart", "Agreement by round"), of: agreement,
-        x: "Rounds", y: "Agreement", text: format.percent },
+        bound: (curve) => perRound(curve, "channel_power"),
+        x: "Rounds",
+        y: "Energy per round (dotted: allowed)",
+        text: format.number,
+      },
+      {
+        section: "channels",
+        chart: chart("snr-chart", "Signal-to-noise ratio by round"),
+        of: channelSnr,
+        x: "Rounds",
+        y: "Signal-to-noise ratio, dB",
+        text: format.number,
+      },
+      {
+        section: "votes",
+        chart: chart("vote-chart", "Agreement by round"),
+        of: agreement,
+        x: "Rounds",
+        y: "Agreement",
+        text: format.percent,
+      },
     ];
   }
 
@@ -72,27 +113,36 @@ export class Sides {
       byId(id).hidden = !parts.some(({ of }) => all.curves.some((curve) => has(of(curve))));
       if (!byId(id).hidden) parts.forEach((part) => this.draw(part, shown));
     }
-    const liars = all.methods.map((method) => ({ method, liars: adversaryShare(method) }))
-      .filter(({ liars }) => liars);
-    byId("adversaries").replaceChildren(liars.length === 0 ? "No method has adversaries." :
-      element("span", {}, "Adversaries: " + liars.map(({ method, liars: { text, share } }) =>
-        `${method.label}: ${share === null ? "" : `${format.percent(share)} of the workers, `}${text}`)
-        .join("; ")));
+    byId("adversaries").textContent = adversaryText(all.methods);
   }
 
   draw(part, shown) {
-    const line = (curve, points, dash, suffix) => ({ ...points, dash, color: curve.method.color,
-                                                     key: curve.method.key, label: curve.method.label + suffix });
-    const curves = shown.flatMap((curve) => {
-      const bound = part.bound?.(curve);
-      return [{ curve, points: part.of(curve), dash: curve.method.dash, suffix: "" },
-              { curve, points: bound, dash: [2, 3], suffix: ", allowed" }];
-    }).filter(({ points }) => has(points))
+    const line = (curve, points, dash, suffix) => ({
+      ...points,
+      dash,
+      color: curve.method.color,
+      key: curve.method.key,
+      label: curve.method.label + suffix,
+    });
+    const curves = shown
+      .flatMap((curve) => {
+        const bound = part.bound?.(curve);
+        return [
+          { curve, points: part.of(curve), dash: curve.method.dash, suffix: "" },
+          { curve, points: bound, dash: [2, 3], suffix: ", allowed" },
+        ];
+      })
+      .filter(({ points }) => has(points))
       .map(({ curve, points, dash, suffix }) => line(curve, points, dash, suffix));
     const ys = curves.flatMap((one) => [...one.ys]).filter((y) => !Number.isNaN(y));
     const wide = ys.every((y) => y > 0) && Math.max(...ys) > 20 * Math.min(...ys);
-    part.chart.show({ curves, x: { label: part.x, text: format.number, whole: true },
-                      y: { label: part.y, text: part.text }, logX: false, logY: Boolean(part.log) && wide });
+    part.chart.show({
+      curves,
+      x: { label: part.x, text: format.number, whole: true },
+      y: { label: part.y, text: part.text },
+      logX: false,
+      logY: Boolean(part.log) && wide,
+    });
   }
 
   highlight(key) {

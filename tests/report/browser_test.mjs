@@ -11,7 +11,7 @@ import * as s from "./support.mjs";
 // A page that hangs fails its test, and not the hour of whoever waits.
 const test = (name, body) => testOfNode(name, { timeout: 120000 }, body);
 
-let compare = null;  // the page of four methods, which most tests share
+let compare = null; // the page of four methods, which most tests share
 const page = () => compare.page;
 const choose = (id, value) => page().selectOption(`#${id}`, value);
 const text = (selector) => page().textContent(selector);
@@ -24,7 +24,15 @@ async function changesThePicture(action, chart = "#main-chart") {
 
 before(async () => {
   await s.startBrowser();
-  s.laconic(["run", s.configuration("compare.toml"), "--out", "compare", "--quiet", "--set", "repeats=2"]);
+  s.laconic([
+    "run",
+    s.configuration("compare.toml"),
+    "--out",
+    "compare",
+    "--quiet",
+    "--set",
+    "repeats=2",
+  ]);
   s.laconic(["run", s.configuration("sweep.toml"), "--out", "sweep", "--quiet"]);
   compare = await s.open(join(s.work, "compare", "report.html"));
 });
@@ -34,7 +42,12 @@ test("a run leaves a page that loads without a complaint", async () => {
   assert.equal(await text("#title"), "page");
   assert.match(await text("#subtitle"), /logistic.*4 workers/);
   assert.equal(await page().isHidden("#problems"), true);
-  assert.deepEqual(await s.columnOf(page(), "Method"), ["dense SGD", "signSGD vote", "ordered", "laser"]);
+  assert.deepEqual(await s.columnOf(page(), "Method"), [
+    "dense SGD",
+    "signSGD vote",
+    "ordered",
+    "laser",
+  ]);
   await s.shot(page(), "compare-light");
   assert.deepEqual(compare.complaints, []);
 });
@@ -42,7 +55,8 @@ test("a run leaves a page that loads without a complaint", async () => {
 test("every metric can be shown against every axis", async () => {
   const values = (id) => page().$$eval(`#${id} option`, (all) => all.map((one) => one.value));
   const metrics = await values("metric");
-  for (const key of ["loss", "test_accuracy", "grad_norm", "sparsity", "agreement"]) assert.ok(metrics.includes(key));
+  for (const key of ["loss", "test_accuracy", "grad_norm", "sparsity", "agreement"])
+    assert.ok(metrics.includes(key));
   const axes = await values("axis");
   assert.deepEqual(axes, ["round", "epoch", "up", "total", "seconds", "predicted", "job"]);
   const pictures = new Set();
@@ -85,10 +99,17 @@ test("seconds on a network follow its two sliders", async () => {
   assert.equal(await text("#latency-text"), "2 ms");
   const atFirst = await s.columnOf(page(), heading);
   // What the program itself has predicted for this network (dense SGD, in its ranking: 284 ms).
-  const summary = JSON.parse(s.laconic(["run", s.configuration("compare.toml"), "--out", "again", "--json"]).stdout);
+  const summary = JSON.parse(
+    s.laconic(["run", s.configuration("compare.toml"), "--out", "again", "--json"]).stdout,
+  );
   const said = summary.methods[0].predicted_network_seconds;
   assert.equal(atFirst[0], `${Number((said * 1e3).toPrecision(3))} ms`);
-  await changesThePicture(() => page().locator("#bandwidth").press("Home").then(() => s.drawn(page())));
+  await changesThePicture(() =>
+    page()
+      .locator("#bandwidth")
+      .press("Home")
+      .then(() => s.drawn(page())),
+  );
   assert.equal(await text("#bandwidth-text"), "10 kbit/s");
   const slow = await s.columnOf(page(), heading);
   assert.notDeepEqual(slow, atFirst);
@@ -150,16 +171,21 @@ test("a chart is zoomed with the mouse, and a double click shows all", async () 
 });
 
 test("the table sorts by any column, numbers as numbers", async () => {
-  const heads = await page().$$eval("#table thead th button", (all) => all.map((one) => one.textContent));
+  const heads = await page().$$eval("#table thead th button", (all) =>
+    all.map((one) => one.textContent),
+  );
   for (const head of heads) {
     await page().click(`#table thead th button:text-is("${head}")`);
     const sorted = page().locator("#table th[aria-sort=ascending]");
     assert.equal(await sorted.textContent(), head);
   }
-  await page().click("#table thead th button:text-is(\"Loss\")");
+  await page().click('#table thead th button:text-is("Loss")');
   const up = await s.columnOf(page(), "Loss");
-  assert.deepEqual(up, [...up].sort((a, b) => Number(a) - Number(b)));
-  await page().click("#table thead th button:text-is(\"Loss\")");
+  assert.deepEqual(
+    up,
+    [...up].sort((a, b) => Number(a) - Number(b)),
+  );
+  await page().click('#table thead th button:text-is("Loss")');
   assert.deepEqual(await s.columnOf(page(), "Loss"), [...up].reverse());
 });
 
@@ -179,7 +205,8 @@ test("bits to a target follow the target", async () => {
 });
 
 test("orders, channels and votes have charts of their own", async () => {
-  for (const id of ["orders", "channels", "votes"]) assert.equal(await page().isVisible(`#${id}`), true, id);
+  for (const id of ["orders", "channels", "votes"])
+    assert.equal(await page().isVisible(`#${id}`), true, id);
   for (const id of ["order-chart", "power-chart", "snr-chart", "vote-chart"]) {
     assert.equal(await page().isVisible(`#${id} canvas`), true, id);
     await changesThePicture(() => page().click("#none"), `#${id}`);
@@ -189,7 +216,10 @@ test("orders, channels and votes have charts of their own", async () => {
 });
 
 test("the end says how to make the run again", async () => {
-  assert.match(await text("#run-list code"), /^laconic run .*compare\.toml --set repeats=2 --out compare$/);
+  assert.match(
+    await text("#run-list code"),
+    /^laconic run .*compare\.toml --set repeats=2 --out compare$/,
+  );
   assert.match(await text("#run-list dl"), /Seed1.*Version0\.1\.0/);
   await page().click("#run-list summary");
   assert.match(await text("#run-list pre"), /"repeats": 2/);
@@ -217,16 +247,32 @@ test("controls are reached by the tab key", async () => {
   const reached = new Set();
   for (let i = 0; i < 60; i += 1) {
     await page().keyboard.press("Tab");
-    reached.add(await page().evaluate(() => document.activeElement.id || document.activeElement.className));
+    reached.add(
+      await page().evaluate(() => document.activeElement.id || document.activeElement.className),
+    );
   }
-  for (const id of ["metric", "axis", "meter", "log-x", "log-y", "bandwidth", "latency", "chart", "all", "pin",
-                    "target-metric", "target-value"]) {
+  for (const id of [
+    "metric",
+    "axis",
+    "meter",
+    "log-x",
+    "log-y",
+    "bandwidth",
+    "latency",
+    "chart",
+    "all",
+    "pin",
+    "target-metric",
+    "target-value",
+  ]) {
     assert.ok(reached.has(id), `${id} is not reached`);
   }
 });
 
 test("the page fits a phone and a sheet of paper", async () => {
-  const phone = await s.open(join(s.work, "compare", "report.html"), { viewport: { width: 375, height: 800 } });
+  const phone = await s.open(join(s.work, "compare", "report.html"), {
+    viewport: { width: 375, height: 800 },
+  });
   const wide = await phone.page.evaluate(() => document.documentElement.scrollWidth);
   assert.ok(wide <= 375, `the page is ${wide} pixels wide`);
   await s.shot(phone.page, "phone");
@@ -250,7 +296,8 @@ test("a sweep has a heat map of any two of its keys", async () => {
   assert.equal((await cells()).length, 9);
   await sweep.page.selectOption("#sweep-value", "up");
   assert.notDeepEqual(await cells(), best);
-  const colors = () => sweep.page.$$eval("#heat-map td", (all) => all.map((one) => one.style.background));
+  const colors = () =>
+    sweep.page.$$eval("#heat-map td", (all) => all.map((one) => one.style.background));
   const linear = await colors();
   await sweep.page.check("#sweep-log");
   assert.notDeepEqual(await colors(), linear);
@@ -272,8 +319,16 @@ test("several runs share a page", async () => {
 });
 
 test("texts of a run are never executed", async () => {
-  const names = ["</script><script>alert(1)</script>", "<img src=x onerror=alert(2)>", "\"'`${alert(3)}",
-                 "line\u2028para\u2029end", "<!--<script>", "__proto__", "&lt;b&gt;", "\u202e reversed"];
+  const names = [
+    "</script><script>alert(1)</script>",
+    "<img src=x onerror=alert(2)>",
+    "\"'`${alert(3)}",
+    "line\u2028para\u2029end",
+    "<!--<script>",
+    "__proto__",
+    "&lt;b&gt;",
+    "\u202e reversed",
+  ];
   const lines = [s.header("<b>\"</title>'", names, { problem: "</script><svg onload=alert(4)>" })];
   lines[0].command = "laconic run '</code><script>alert(5)</script>'";
   for (const name of names) {
@@ -287,15 +342,23 @@ test("texts of a run are never executed", async () => {
   assert.deepEqual(await s.columnOf(hostile.page, "Method"), names);
   assert.equal(await hostile.page.textContent("#title"), "<b>\"</title>'");
   await hostile.page.selectOption("#metric", "<i>x</i>");
-  assert.equal(await hostile.page.locator("main i, main b, main img, main script, main svg[onload]").count(), 0);
+  assert.equal(
+    await hostile.page.locator("main i, main b, main img, main script, main svg[onload]").count(),
+    0,
+  );
   await s.shot(hostile.page, "hostile");
   assert.deepEqual(hostile.complaints, []);
   await hostile.page.close();
 });
 
-test("a damaged file gives a page of what could be read, and says which lines could not", async () => {
-  const lines = [s.header("damaged", ["a"]), s.record("a", 0, 1), "{\"method\":", s.record("a", 1, 0.5)];
-  const folder = s.recordFolder("damaged", lines, "\n{\"method\":\"a\",\"rou");
+test("a damaged file gives a page of the rest, and says which lines are damaged", async () => {
+  const lines = [
+    s.header("damaged", ["a"]),
+    s.record("a", 0, 1),
+    '{"method":',
+    s.record("a", 1, 0.5),
+  ];
+  const folder = s.recordFolder("damaged", lines, '\n{"method":"a","rou');
   const said = s.laconic(["report", folder], { status: 1 });
   assert.match(said.stderr, /records\.jsonl: line 3: is not JSON/);
   const damaged = await s.open(join(folder, "report.html"));
@@ -308,13 +371,35 @@ test("a damaged file gives a page of what could be read, and says which lines co
   await damaged.page.close();
 });
 
+test("a method that diverged is said to, with what it had reached", async () => {
+  const lines = [s.header("gone", ["a", "b"])];
+  for (const method of ["a", "b"]) lines.push(s.record(method, 0, 1), s.record(method, 1, 0.5));
+  const where = { worker: 2, tensor: "w", round: 2 };
+  lines.push({ method: "a", spec: "spec", repeat: 0, round: 2, diverged: where });
+  lines.push(s.record("b", 2, 0.25, { stopped: "rounds" }));
+  const folder = s.recordFolder("gone", lines);
+  s.laconic(["report", folder]);
+  const gone = await s.open(join(folder, "report.html"));
+  assert.deepEqual(await s.columnOf(gone.page, "Ended by"), ["diverged", "rounds"]);
+  assert.deepEqual(await s.columnOf(gone.page, "Loss"), ["0.5", "0.25"]);
+  await gone.page.fill("#target-value", "0.5");
+  assert.deepEqual(await s.columnOf(gone.page, "Rounds to target"), ["1", "1"]);
+  assert.deepEqual(gone.complaints, []);
+  await gone.page.close();
+});
+
 test("a newer file and one of somebody else's give pages that say so", async () => {
-  const newer = s.recordFolder("newer", [{ ...s.header("newer", ["a"]), schema: 99 },
-                                         s.record("a", 0, 1, { mood: "good" })]);
+  const newer = s.recordFolder("newer", [
+    { ...s.header("newer", ["a"]), schema: 99 },
+    s.record("a", 0, 1, { mood: "good" }),
+  ]);
   s.laconic(["report", newer], { status: 1 });
   const other = s.recordFolder("other", ["name,age", "Ada,36"]);
   s.laconic(["report", other], { status: 1 });
-  for (const [folder, says] of [[newer, /line 1: schema 99 is newer/], [other, /line 1: is not JSON/]]) {
+  for (const [folder, says] of [
+    [newer, /line 1: schema 99 is newer/],
+    [other, /line 1: is not JSON/],
+  ]) {
     const opened = await s.open(join(folder, "report.html"));
     assert.match(await opened.page.textContent("#problem-list"), says);
     assert.deepEqual(opened.complaints, []);
@@ -328,8 +413,15 @@ test("twenty methods with ten thousand points each stay fluid", async () => {
   names.forEach((name, m) => {
     for (let round = 0; round < 10000; round += 1) {
       const noise = ((round * 7919 + m * 104729) % 1000) / 5000;
-      lines.push({ method: name, spec: "spec", repeat: 0, round, loss: 1 / (1 + round / 500) + noise + m / 50,
-                   uplink: { payload_bits: 32 * round }, network: { latency_steps: 2 * round, link_bytes: 1000 * round } });
+      lines.push({
+        method: name,
+        spec: "spec",
+        repeat: 0,
+        round,
+        loss: 1 / (1 + round / 500) + noise + m / 50,
+        uplink: { payload_bits: 32 * round },
+        network: { latency_steps: 2 * round, link_bytes: 1000 * round },
+      });
     }
   });
   const folder = s.recordFolder("large", lines);
@@ -367,12 +459,21 @@ test("watch follows a run and ends with it", async () => {
   const address = /http:\S+/.exec(String(first))[0];
   const live = await s.open(address);
   await live.page.waitForFunction(() => document.querySelector("#table tbody td.number"));
-  await live.page.uncheck("#log-y");
-  appendFileSync(join(folder, "records.jsonl"), `${JSON.stringify(s.record("a", 7, 0.25))}\n{"method"`);
-  await live.page.waitForFunction(() => document.getElementById("table").textContent.includes("0.25"));
+  await live.page.focus("#method-list .pin");
+  appendFileSync(
+    join(folder, "records.jsonl"),
+    `${JSON.stringify(s.record("a", 7, 0.25))}\n{"method"`,
+  );
+  await live.page.waitForFunction(() =>
+    document.getElementById("table").textContent.includes("0.25"),
+  );
+  const focus = await live.page.evaluate(() => document.activeElement.className);
+  assert.equal(focus, "pin", "newer data took the focus away");
   await s.shot(live.page, "live");
-  writeFileSync(join(folder, "summary.json"), "{\"methods\":[]}");
-  await live.page.waitForFunction(() => document.getElementById("live").textContent === "The run has ended.");
+  writeFileSync(join(folder, "summary.json"), '{"methods":[]}');
+  await live.page.waitForFunction(
+    () => document.getElementById("live").textContent === "The run has ended.",
+  );
   assert.equal(await ended, 0);
   assert.deepEqual(live.complaints, []);
   await live.page.close();

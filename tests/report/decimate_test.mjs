@@ -7,7 +7,10 @@ import { eachSpan, keptIndices, lowerBound, visibleRange } from "../../report/sr
 // A curve of many points with a spike somewhere, deterministic.
 function spiky(count) {
   const xs = Float64Array.from({ length: count }, (_, i) => i);
-  const ys = Float64Array.from({ length: count }, (_, i) => Math.sin(i / 50) + ((i * 7919) % 101) / 200);
+  const ys = Float64Array.from(
+    { length: count },
+    (_, i) => Math.sin(i / 50) + ((i * 7919) % 101) / 200,
+  );
   ys[777] = 100;
   ys[778] = -100;
   return { xs, ys };
@@ -30,14 +33,20 @@ test("the lowest and the highest point of every column are kept", () => {
 test("indices increase, and the first and the last point are kept", () => {
   const { xs, ys } = spiky(1000);
   const kept = keptIndices(xs, ys, 3, 900, (x) => Math.floor(x / 100));
-  assert.deepEqual(kept, [...new Set(kept)].sort((a, b) => a - b));
+  assert.deepEqual(
+    kept,
+    [...new Set(kept)].sort((a, b) => a - b),
+  );
   assert.equal(kept[0], 3);
   assert.equal(kept[kept.length - 1], 899);
 });
 
 test("a curve with fewer points than columns is kept whole", () => {
   const { xs, ys } = spiky(20);
-  assert.deepEqual(keptIndices(xs, ys, 0, 20, (x) => x), [...xs]);
+  assert.deepEqual(
+    keptIndices(xs, ys, 0, 20, (x) => x),
+    [...xs],
+  );
 });
 
 test("a gap stays a gap", () => {
@@ -74,14 +83,27 @@ test("spans reach from the lowest to the highest point and touch", () => {
 
 test("spans do not cross a gap", () => {
   const spans = [];
-  eachSpan([0, 1, 2, 3], [1, NaN, 5, 6], 0, 4, (x) => x, (...span) => spans.push(span));
-  assert.deepEqual(spans, [[0, 1, 1], [2, 5, 5], [3, 5, 6]]);
+  eachSpan(
+    [0, 1, 2, 3],
+    [1, NaN, 5, 6],
+    0,
+    4,
+    (x) => x,
+    (...span) => spans.push(span),
+  );
+  assert.deepEqual(spans, [
+    [0, 1, 1],
+    [2, 5, 5],
+    [3, 5, 6],
+  ]);
 });
 
 test("a scale that is not there yet ends, too", () => {
   const nowhere = () => NaN;
   assert.deepEqual(keptIndices([0, 1], [1, 2], 0, 2, nowhere), [0, 1]);
   let calls = 0;
-  eachSpan([0, 1], [1, 2], 0, 2, nowhere, () => { calls += 1; });
+  eachSpan([0, 1], [1, 2], 0, 2, nowhere, () => {
+    calls += 1;
+  });
   assert.equal(calls, 2);
 });

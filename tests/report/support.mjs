@@ -19,7 +19,9 @@ mkdirSync(shots, { recursive: true });
 export function laconic(args, { status = 0 } = {}) {
   const result = spawnSync(program, args, { cwd: work, encoding: "utf8" });
   if (result.status !== status) {
-    throw new Error(`laconic ${args.join(" ")}: ${result.status}\n${result.stdout}${result.stderr}`);
+    throw new Error(
+      `laconic ${args.join(" ")}: ${result.status}\n${result.stdout}${result.stderr}`,
+    );
   }
   return result;
 }
@@ -36,19 +38,44 @@ export function recordFolder(name, lines, end = "\n") {
 }
 
 export const header = (name, methods, more = {}) => ({
-  schema: 3, seed: 1, version: "0.1.0", compiler: "c", simd_target: "s", ranks: 1, transport: "threads",
+  schema: 3,
+  seed: 1,
+  version: "0.1.0",
+  compiler: "c",
+  simd_target: "s",
+  ranks: 1,
+  transport: "threads",
   command: `laconic run ${name}.toml`,
-  config: { name, seed: 1, repeats: 1, workers: 4, problem: "p", data: null, network: null, sweep: null,
-            method: methods.map((method) => ({ name: method, workers: 4, adversary: "none", until: null })),
-            ...more },
+  config: {
+    name,
+    seed: 1,
+    repeats: 1,
+    workers: 4,
+    problem: "p",
+    data: null,
+    network: null,
+    sweep: null,
+    method: methods.map((method) => ({ name: method, workers: 4, adversary: "none", until: null })),
+    ...more,
+  },
 });
 
 export const record = (method, round, loss, more = {}) => ({
-  method, spec: "spec", repeat: 0, round, epoch: round / 10, loss, objective: null, grad_norm2: loss * loss,
-  density: 0.5, uplink: { payload_bits: 32 * round, wire_bits: 40 * round, frame_bytes: 9 * round },
+  method,
+  spec: "spec",
+  repeat: 0,
+  round,
+  epoch: round / 10,
+  loss,
+  objective: null,
+  grad_norm2: loss * loss,
+  density: 0.5,
+  uplink: { payload_bits: 32 * round, wire_bits: 40 * round, frame_bytes: 9 * round },
   downlink: { payload_bits: 32 * round, wire_bits: 40 * round, frame_bytes: 9 * round },
-  network: { latency_steps: 2 * round, link_bytes: 1000 * round }, step_size: 0.1,
-  seconds: { gradient: round, aggregate: 0, order: 0, other: 0, gradient_per_worker: round }, ...more,
+  network: { latency_steps: 2 * round, link_bytes: 1000 * round },
+  step_size: 0.1,
+  seconds: { gradient: round, aggregate: 0, order: 0, other: 0, gradient_per_worker: round },
+  ...more,
 });
 
 const profile = mkdtempSync(join(tmpdir(), "laconic-chromium-"));
@@ -58,8 +85,16 @@ export async function startBrowser() {
   context = await chromium.launchPersistentContext(profile, {
     executablePath: process.env.LACONIC_CHROMIUM,
     headless: true,
-    args: ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run",
-           "--disable-quic", "--disable-component-update", "--disable-sync"],
+    args: [
+      "--headless=new",
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-background-networking",
+      "--no-first-run",
+      "--disable-quic",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
     viewport: { width: 1280, height: 900 },
   });
   context.setDefaultTimeout(20000);
@@ -71,7 +106,7 @@ export async function stopBrowser() {
   rmSync(work, { recursive: true, force: true });
 }
 
-// A tab whose `complaints` are console errors, exceptions, dialogs and requests that leave the page.
+// A tab whose `complaints` are console errors, exceptions, dialogs and requests out of the page.
 export async function open(address, { viewport, colorScheme = "light" } = {}) {
   const page = await context.newPage();
   const complaints = [];
@@ -85,7 +120,11 @@ export async function open(address, { viewport, colorScheme = "light" } = {}) {
     dialog.dismiss();
   });
   page.on("request", (request) => {
-    if (request.url() !== url && !request.url().startsWith("data:") && !address.startsWith("http")) {
+    if (
+      request.url() !== url &&
+      !request.url().startsWith("data:") &&
+      !address.startsWith("http")
+    ) {
       complaints.push(`request: ${request.url()}`);
     }
   });
@@ -102,7 +141,9 @@ export async function shot(page, name, options = {}) {
 
 // After the next frame: sliders draw no sooner.
 export const drawn = (page) =>
-  page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  page.evaluate(
+    () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))),
+  );
 
 // A checksum of a chart's pixels, to see that a control changes the picture.
 export async function picture(page, chart = "#main-chart") {
@@ -114,5 +155,11 @@ export async function picture(page, chart = "#main-chart") {
 export async function columnOf(page, heading) {
   const heads = await page.$$eval("#table thead th", (all) => all.map((one) => one.textContent));
   const place = heads.indexOf(heading);
-  return place < 0 ? [] : page.$$eval("#table tbody tr", (rows, i) => rows.map((row) => row.children[i].textContent), place);
+  return place < 0
+    ? []
+    : page.$$eval(
+        "#table tbody tr",
+        (rows, i) => rows.map((row) => row.children[i].textContent),
+        place,
+      );
 }

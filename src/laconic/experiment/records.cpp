@@ -277,7 +277,7 @@ std::string output_problem(const std::filesystem::path& folder, bool force) {
   if (empty || force) return {};
   return fmt::format(
       "output folder '{}' is not empty; choose another --out, or use --force to replace its "
-      "records.jsonl and summary.json",
+      "records.jsonl, summary.json and report.html",
       folder.string());
 }
 

@@ -93,8 +93,10 @@ struct CellFile::Files {
 CellFile::CellFile(const std::filesystem::path& folder, const Plan& plan, const std::string& header)
     : folder_(folder), plan_(plan) {
   make_output_folder(folder_);
-  std::error_code code;
-  std::filesystem::remove(folder_ / "heatmap.csv", code);
+  for (const char* const old : {"heatmap.csv", "records.jsonl", "summary.json"}) {
+    std::error_code code;
+    std::filesystem::remove(folder_ / old, code);
+  }
   files_ = std::make_unique<Files>(folder_);
   files_->cells.write(header);
 }

@@ -34,7 +34,8 @@ struct HeatMap {
 class CellFile final {
  public:
   // Makes the folder and cells.jsonl with its first line, the header of records.jsonl, and removes
-  // heatmap.csv of an earlier run. `plan` must outlive the object.
+  // heatmap.csv, records and summary of an earlier run, which would be taken for this one's while
+  // it goes on. `plan` must outlive the object.
   CellFile(const std::filesystem::path& folder, const Plan& plan, const std::string& header);
   ~CellFile();
   CellFile(const CellFile&) = delete;

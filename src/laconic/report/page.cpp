@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <system_error>
 
 #include "laconic/base/error.hpp"
 #include "laconic/experiment/line_file.hpp"
@@ -74,7 +75,8 @@ void append_list(std::string& out, const std::vector<std::string>& items) {
 
 // The last part of the path, also of "out/a9a/" and ".".
 std::string folder_name(const std::filesystem::path& folder) {
-  const auto normal = std::filesystem::absolute(folder).lexically_normal();
+  std::error_code code;  // what is no path has no name
+  const auto normal = std::filesystem::absolute(folder, code).lexically_normal();
   return normal.has_filename() ? normal.filename().string()
                                : normal.parent_path().filename().string();
 }

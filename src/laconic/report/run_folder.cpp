@@ -5,6 +5,7 @@
 
 #include <fstream>
 #include <iterator>
+#include <system_error>
 
 #include "laconic/base/error.hpp"
 #include "laconic/report/json_text.hpp"
@@ -29,6 +30,16 @@ void add_record_problems(RunFolder& run, const FolderReading& reading) {
   }
 }
 
+// What a page shows of a cell: there may be 100,000, and specs are long.
+std::string shown_part(const Json& cell) {
+  Json out = Json::object();
+  for (const char* const key :
+       {"cell", "method", "settings", "status", "value", "rounds", "final", "uplink"}) {
+    if (cell.contains(key)) out[key] = cell[key];
+  }
+  return ascii(out);
+}
+
 // Of a sweep: the lines behind the header that are cells.
 void read_cells(RunFolder& run, const FolderReading& reading) {
   std::ifstream in(run.folder / "cells.jsonl", std::ios::binary);
@@ -41,10 +52,14 @@ void read_cells(RunFolder& run, const FolderReading& reading) {
                       line["method"].is_string() && line.contains("settings") &&
                       line["settings"].is_object();
     if (cell) {
-      run.cells.push_back(ascii(line));
+      run.cells.push_back(shown_part(line));
       continue;
     }
-    if (lines.number() == 1 && line.is_object() && line.contains("schema")) continue;
+    if (lines.number() == 1 && line.is_object() && line.contains("schema")) {
+      // The header of the records, which may not be there yet.
+      if (run.records.empty()) run.records.header = lines.line();
+      continue;
+    }
     if (!lines.complete() && reading.live) continue;
     if (wrong++ < kMostProblems) {
       const std::string text =
@@ -71,7 +86,9 @@ void read_summary(RunFolder& run) {
 RunFolder read_folder(const std::filesystem::path& folder, const FolderReading& reading) {
   RunFolder run;
   run.folder = folder;
-  run.records = read_records(folder / "records.jsonl");
+  std::error_code code;
+  const std::filesystem::path records = folder / "records.jsonl";
+  if (!reading.live || std::filesystem::exists(records, code)) run.records = read_records(records);
   add_record_problems(run, reading);
   read_cells(run, reading);
   read_summary(run);

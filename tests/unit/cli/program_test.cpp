@@ -299,11 +299,13 @@ TEST_F(Program, RefusesBadCommandLines) {
                                              {"data"},
                                              {"data", "info", "nothing"},
                                              {"data", "fetch", "nothing"},
+                                             {"report"},
+                                             {"export", folder_.string()},
+                                             {"watch", folder_.string(), "--port", "70000"},
                                              {"herding", "vote"},
                                              {"herding", "once", "--rounds", "0"},
                                              {"plan"},
                                              {"completion"},
-                                             {"manual"},
                                              {"plan", path("job.toml"), "--tensors", "8x8"},
                                              {"plan", "--tensors", "8x8", "--workers", "2"},
                                              {"plan", "--tensors", "8xx8"},
@@ -604,6 +606,63 @@ TEST_F(Program, RefusesBadTargetsBudgetsStepsAndSweeps) {
   }
 }
 
+TEST_F(Program, EndsARunWithAReportAndMakesOneOfSeveralRuns) {
+  write("job.toml", kJob);
+  const Finished run = call({"run", path("job.toml"), "--out", path("a b"), "--set", "rounds=5"});
+  EXPECT_NE(run.out.find("report: " + path("a b/report.html")), std::string::npos);
+  EXPECT_NE(read_file(path("a b/report.html")).find(R"("method":"dense SGD")"), std::string::npos);
+  const std::string records = read_file(path("a b/records.jsonl"));
+  EXPECT_EQ(Json::parse(records.substr(0, records.find('\n')))["command"],
+            "laconic run " + path("job.toml") + " --set rounds=5 --out '" + path("a b") + "'");
+  call({"run", path("job.toml"), "--out", path("c"), "--seed", "2", "--quiet"});
+  const Finished both = call({"report", path("a b"), path("c"), "--out", path("both.html")});
+  EXPECT_EQ(both.code, 0) << both.err;
+  const std::string page = read_file(path("both.html"));
+  EXPECT_NE(page.find(R"("folder":"a b")"), std::string::npos);
+  EXPECT_NE(page.find(R"("folder":"c")"), std::string::npos);
+}
+
+TEST_F(Program, ReportsWhatCouldBeReadOfADamagedFile) {
+  write("job.toml", kJob);
+  call({"run", path("job.toml"), "--out", path("out"), "--quiet"});
+  const std::string records = read_file(path("out/records.jsonl"));
+  write("out/records.jsonl", records.substr(0, records.size() - 20));
+  const Finished report = call({"report", path("out")});
+  EXPECT_EQ(report.code, 1);
+  EXPECT_NE(report.err.find("out/records.jsonl: line 43: is cut off"), std::string::npos)
+      << report.err;
+  EXPECT_NE(read_file(path("out/report.html")).find("line 43: is cut off"), std::string::npos);
+  const Finished none = call({"report", path("nowhere")});
+  EXPECT_EQ(none.code, 2);
+  EXPECT_NE(none.err.find("cannot be read"), std::string::npos);
+}
+
+TEST_F(Program, ExportsRecordsForOtherTools) {
+  write("job.toml", kJob);
+  call({"run", path("job.toml"), "--out", path("out"), "--quiet"});
+  const Finished csv = call({"export", path("out"), "--format", "csv"});
+  EXPECT_EQ(csv.code, 0) << csv.err;
+  const std::string table = read_file(path("out/export.csv"));
+  EXPECT_TRUE(table.starts_with("method,spec,repeat,round,epoch,loss,")) << table.substr(0, 99);
+  EXPECT_EQ(std::count(table.begin(), table.end(), '\n'), 1 + 2 * 21);
+  const Finished lines = call({"export", path("out"), "--format", "jsonl", "--out", "-"});
+  EXPECT_EQ(Json::parse(lines.out.substr(0, lines.out.find('\n')))["method"], "dense SGD");
+  const Finished events = call({"export", path("out"), "--format", "tensorboard"});
+  EXPECT_EQ(events.code, 0) << events.err;
+  EXPECT_TRUE(
+      std::filesystem::exists(path("out/tensorboard/02-vote/events.out.tfevents.0.laconic")));
+  EXPECT_EQ(call({"export", path("out"), "--format", "xml"}).code, 2);
+  EXPECT_EQ(call({"export", path("out"), "--format", "tensorboard", "--out", "-"}).code, 2);
+}
+
+TEST_F(Program, WatchesOnlyRunsThatGoOn) {
+  std::filesystem::create_directories(path("out"));
+  write("out/summary.json", "{}");
+  const Finished watch = call({"watch", path("out")});
+  EXPECT_EQ(watch.code, 2);
+  EXPECT_NE(watch.err.find("has ended"), std::string::npos);
+}
+
 TEST_F(Program, KnowsItsDataSets) {
   const Finished list = call({"data", "list"});
   EXPECT_EQ(list.code, 0);
@@ -695,6 +754,9 @@ TEST_F(Program, HelpsAndSaysItsVersionEverywhere) {
                                              {"plan"},
                                              {"completion"},
                                              {"manual"},
+                                             {"report"},
+                                             {"export"},
+                                             {"watch"},
                                              {"data"},
                                              {"data", "list"},
                                              {"data", "info"},

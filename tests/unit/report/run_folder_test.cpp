@@ -32,13 +32,15 @@ class RunFolderTest : public testing::Test {
 
 TEST_F(RunFolderTest, ReadsAllFilesOfASweep) {
   write("records.jsonl", kHeader + "\n" + record("a", 0) + "\n");
-  write("cells.jsonl",
-        kHeader + "\n" + R"({"cell":0,"method":"a","settings":{"k":1},"value":2})" + "\n");
+  write(
+      "cells.jsonl",
+      kHeader + "\n" + R"({"cell":0,"method":"a","spec":"s","settings":{"k":1},"value":2})" + "\n");
   write("summary.json", R"({"schema":3,"methods":[]})");
   const RunFolder run = read_folder(folder_);
   EXPECT_TRUE(run.problems.empty());
   EXPECT_TRUE(run.finished());
-  EXPECT_EQ(run.cells.size(), 1U);
+  EXPECT_EQ(run.cells,
+            std::vector<std::string>{R"({"cell":0,"method":"a","settings":{"k":1},"value":2})"});
 }
 
 TEST_F(RunFolderTest, NamesFileAndLineOfWhatItCannotRead) {
@@ -60,6 +62,15 @@ TEST_F(RunFolderTest, ALineThatIsBeingWrittenIsNoProblemWhileARunGoesOn) {
   write("records.jsonl", kHeader + "\n{");
   write("cells.jsonl", kHeader + "\n{");
   EXPECT_TRUE(read_folder(folder_, {.live = true}).problems.empty());
+}
+
+TEST_F(RunFolderTest, ASweepThatGoesOnHasCellsBeforeItHasRecords) {
+  write("cells.jsonl",
+        kHeader + "\n" + R"({"cell":0,"method":"a","settings":{"k":1},"value":2})" + "\n");
+  const RunFolder run = read_folder(folder_, {.live = true});
+  EXPECT_TRUE(run.problems.empty());
+  EXPECT_EQ(run.records.header, kHeader);
+  EXPECT_EQ(run.cells.size(), 1U);
 }
 
 TEST_F(RunFolderTest, NeedsRecords) {

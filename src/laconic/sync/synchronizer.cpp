@@ -124,6 +124,7 @@ class Synchronizer<T>::State {
     if (travels_ && options.overlap) open_background();
   }
   ~State() {
+    if (background_ && in_step_ && !told_) abandon_step();
     {
       const std::scoped_lock lock(mutex_);
       leaving_ = true;
@@ -159,8 +160,8 @@ class Synchronizer<T>::State {
   void finish(std::span<const std::span<T>> directions) {
     check_sizes(directions);
     begin_step(true);
-    const std::uint32_t active = count_active(true);
-    end_step(active, directions);
+    release_all();
+    end_step(count_active(true), directions);
   }
 
   bool join(std::span<const std::span<T>> directions) {
@@ -169,6 +170,7 @@ class Synchronizer<T>::State {
     const std::uint32_t active = count_active(false);
     if (active == 0) return false;
     begin_step(false);
+    release_all();
     end_step(active, directions);
     return true;
   }
@@ -390,6 +392,7 @@ class Synchronizer<T>::State {
   // How many ranks have gradients in this step. A rank that has left the loop is only heard here:
   // the background thread has a communicator of its own.
   std::uint32_t count_active(bool here) {
+    told_ = true;
     if (!travels_) return here ? 1 : 0;
     const std::byte mine{static_cast<unsigned char>(here ? 1 : 0)};
     comm_.all_gather({static_cast<std::uint32_t>(report_.steps), kStep}, {&mine, 1}, active_);
@@ -398,11 +401,27 @@ class Synchronizer<T>::State {
     return out;
   }
 
-  void end_step(std::uint32_t active, std::span<const std::span<T>> directions) {
+  // What was not ready counts as 0.
+  void release_all() {
     clear_missing();
     for (std::size_t b = 0; b < work_.size(); ++b) {
       if (work_[b].missing > 0) release(b);
     }
+  }
+
+  // A rank that leaves its loop between ready and finish makes the step to its end: the buckets
+  // that are under way wait for other ranks, which wait for this one to say whether it takes part.
+  void abandon_step() noexcept {
+    try {
+      release_all();
+      static_cast<void>(count_active(true));
+      background_->wait();
+    } catch (...) {  // the others have left, too; whoever leaves the loop says why
+      return;
+    }
+  }
+
+  void end_step(std::uint32_t active, std::span<const std::span<T>> directions) {
     if (background_) {
       background_->wait();
     } else {
@@ -422,7 +441,6 @@ class Synchronizer<T>::State {
     in_step_ = false;
   }
 
-  // What was not ready counts as 0.
   void clear_missing() {
     for (std::size_t i = 0; i < tensors_.size(); ++i) {
       const Place& place = place_[i];
@@ -448,6 +466,7 @@ class Synchronizer<T>::State {
   void begin_step(bool here) {
     if (in_step_) return;
     in_step_ = true;
+    if (here) told_ = false;
     takes_part_ = here;
     for (Place& place : place_) place.is_ready = false;
     for (std::size_t b = 0; b < work_.size(); ++b) {
@@ -513,6 +532,7 @@ class Synchronizer<T>::State {
   bool travels_ = true;
   bool in_step_ = false;
   bool takes_part_ = true;  // this rank, in this step
+  bool told_ = false;       // whether it takes part, to the others
   Gathered active_ = {};    // a byte per rank
   std::mutex mutex_ = {};   // guards is_released of all buckets and leaving_
   std::condition_variable changed_ = {};

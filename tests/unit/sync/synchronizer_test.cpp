@@ -598,6 +598,45 @@ TEST(Synchronizer, AFailingLoopReleasesTheOthers) {
                std::exception);
 }
 
+// The bucket of the failing rank is under way, and waits for a rank that waits to hear who takes
+// part.
+TEST(Synchronizer, AFailingLoopReleasesARankThatHasJoined) {
+  for (const char* spec : {"dense", "ef:sign", "lowrank:rank=2"}) {
+    EXPECT_THROW(run_on_threads(3,
+                                [&](Communicator& comm) {
+                                  Synchronizer<float> sync(
+                                      model(), {.aggregator = spec, .buckets = {.numbers = 300}},
+                                      comm);
+                                  auto values = gradients_of<float>(comm.rank(), 0);
+                                  if (comm.rank() == 0) {
+                                    while (sync.join(spans_of(values))) {
+                                    }
+                                    return;
+                                  }
+                                  sync.ready(4, values[4]);
+                                  if (comm.rank() == 1) throw std::runtime_error("out of data");
+                                  sync.finish(spans_of(values));
+                                  sync.synchronize(spans_of(values));
+                                }),
+                 std::exception);
+  }
+}
+
+TEST(Synchronizer, AFailingLoopReleasesARankWhoseTensorsWereNotReady) {
+  EXPECT_THROW(run_on_threads(2,
+                              [&](Communicator& comm) {
+                                Synchronizer<float> sync(model(), {.buckets = {.numbers = 300}},
+                                                         comm);
+                                auto values = gradients_of<float>(comm.rank(), 0);
+                                if (comm.rank() == 1) {
+                                  for (std::size_t i = 0; i < 5; ++i) sync.ready(i, values[i]);
+                                  throw std::runtime_error("out of data");
+                                }
+                                for (int step = 0; step < 2; ++step) sync.finish(spans_of(values));
+                              }),
+               std::exception);
+}
+
 TEST(Synchronizer, DoesNotAllocateAfterWarmUp) {
   for (const char* spec : kSpecs) {
     if (std::string_view(spec).starts_with("krum")) continue;  // needs more than one worker

@@ -133,7 +133,7 @@ class GradientSynchronizer::Engine final : public State {
     const at::NoGradGuard no_grad;
     std::vector<std::byte> bytes;
     for (const Parameter& parameter : parameters_) {
-      at::Tensor plain = plain_copy(parameter.tensor);
+      at::Tensor plain = plain_of(parameter.tensor);
       const std::span<T> values = span_of(plain);
       const auto own = std::as_bytes(values);
       bytes.assign(own.begin(), own.end());
@@ -233,14 +233,14 @@ class GradientSynchronizer::Engine final : public State {
   static std::span<T> span_of(const at::Tensor& plain) {
     return {plain.data_ptr<T>(), static_cast<std::size_t>(plain.numel())};
   }
-  static at::Tensor plain_copy(const at::Tensor& gradient) {
+  static at::Tensor plain_of(const at::Tensor& gradient) {
     const at::Tensor dense = gradient.layout() == at::kStrided ? gradient : gradient.to_dense();
     return dense.to(at::kCPU, kType).contiguous();
   }
 
   void give(std::size_t i) {
     const at::Tensor& gradient = parameters_[i].tensor.grad();
-    const at::Tensor plain = is_plain(gradient) ? gradient : plain_copy(gradient);
+    const at::Tensor plain = is_plain(gradient) ? gradient : plain_of(gradient);
     ready_[i] = 1;
     sync_.ready(i, span_of(plain));
   }

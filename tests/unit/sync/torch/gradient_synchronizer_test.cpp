@@ -259,6 +259,38 @@ TEST(GradientSynchronizer, AnUnusedParameterGetsTheDirection) {
   });
 }
 
+// Gradients that do not lie in memory as the exchange wants them: sparse, and with other strides.
+TEST(GradientSynchronizer, TakesGradientsOfOtherLayouts) {
+  const auto directions = [](bool plain, bool hooks) {
+    std::vector<std::vector<at::Tensor>> out(2);
+    run_on_threads(2, [&](Communicator& comm) {
+      at::set_num_threads(1);
+      const at::Tensor table = normals({7, 3}, 0, 0, 1).set_requires_grad(true);
+      at::Tensor image = normals({4, 2, 3, 5}, 0, 0, 2);
+      if (!plain) image = image.contiguous(at::MemoryFormat::ChannelsLast);
+      image.set_requires_grad(true);
+      GradientSynchronizer sync({table, image}, "dense", comm, {.hooks = hooks});
+      for (int step = 0; step < 2; ++step) {
+        const at::Tensor rows = ::torch::tensor({1, 4, 1}) + static_cast<int>(comm.rank());
+        (at::embedding(table, rows, -1, false, !plain).square().sum() +
+         (image * (2 + static_cast<int>(comm.rank()))).square().sum())
+            .backward();
+        EXPECT_EQ(table.grad().is_sparse(), !plain && step == 0);
+        EXPECT_EQ(image.grad().is_contiguous(), plain);
+        sync.synchronize();
+        EXPECT_FALSE(table.grad().is_sparse());
+      }
+      out[comm.rank()] = copies({table.grad(), image.grad()});
+    });
+    expect_equal(out[1], out[0]);
+    return out[0];
+  };
+  const auto expected = directions(true, true);
+  expect_equal(directions(true, false), expected);
+  expect_equal(directions(false, true), expected);
+  expect_equal(directions(false, false), expected);
+}
+
 TEST(GradientSynchronizer, NamesAParameterWithoutGradient) {
   const auto comm = make_self_communicator();
   Net net(false);

@@ -125,8 +125,8 @@ std::string heading(const Summary& summary) {
   }
   std::string out =
       fmt::format("   {} {} {} {} {} {}", left("method", name_width(summary)),
-                  right(has_targets(summary) ? "rounds" : column, 8),
-                  right("loss", 9), right("up", 9), right("down", 9), right("factor", 9));
+                  right(has_targets(summary) ? "rounds" : column, 8), right("loss", 9),
+                  right("up", 9), right("down", 9), right("factor", 9));
   if (summary.network) out += ' ' + right("network", 8);
   return out + '\n';
 }

@@ -88,7 +88,8 @@ std::string finder(const std::vector<CommandText>& commands) {
   std::string known;
   std::string cases;
   for (const CommandText& command : commands) {
-    if (!command.path.empty()) known += fmt::format("{}\"{}\"", known.empty() ? "" : "|", command.path);
+    if (!command.path.empty())
+      known += fmt::format("{}\"{}\"", known.empty() ? "" : "|", command.path);
     cases += fmt::format("    \"{}\") words=\"{}\" ;;\n", command.path, words_of(command));
   }
   return fmt::format(
@@ -136,7 +137,8 @@ std::string quoted_for_fish(std::string_view text) {
 
 // "data fetch" is below fetch where data was typed, too; commands of one level need no more.
 std::string fish(const std::vector<CommandText>& commands) {
-  std::string out = "# Completion of laconic for fish; as laconic.fish in its folder completions.\n";
+  std::string out =
+      "# Completion of laconic for fish; as laconic.fish in its folder completions.\n";
   for (const CommandText& command : commands) {
     std::string when = "__fish_use_subcommand";
     if (!command.path.empty()) {
@@ -205,7 +207,8 @@ std::string manual(const std::vector<CommandText>& commands) {
     if (!command.path.empty()) out += manual_of(command);
   }
   return out +
-         ".SH EXIT STATUS\n0: done. 1: a run failed or a method diverged. 2: bad input. 130: interrupted.\n"
+         ".SH EXIT STATUS\n0: done. 1: a run failed or a method diverged. 2: bad input. 130: "
+         "interrupted.\n"
          ".SH ENVIRONMENT\n.TP\n.B LACONIC_DATA\nthe folder where known data sets lie\n"
          ".TP\n.B NO_COLOR\nno colours\n";
 }
@@ -221,7 +224,9 @@ void add_completion(CLI::App& app, Action& chosen) {
   command->callback([&app, &chosen, shell] {
     chosen = [&app, shell] {
       const std::vector<CommandText> commands = commands_of(app);
-      print_out(*shell == "bash" ? bash(commands) : *shell == "zsh" ? zsh(commands) : fish(commands));
+      print_out(*shell == "bash"  ? bash(commands)
+                : *shell == "zsh" ? zsh(commands)
+                                  : fish(commands));
       return static_cast<int>(kDone);
     };
   });

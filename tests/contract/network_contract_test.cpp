@@ -131,7 +131,7 @@ TEST(Networks, SayWhatIsMissing) {
 class NetworkContract : public testing::TestWithParam<Case> {
  protected:
   template <Real T>
-  [[nodiscard]] static std::unique_ptr<Problem<T>> make_case(std::uint32_t workers) {
+  [[nodiscard]] static std::unique_ptr<Problem<T> > make_case(std::uint32_t workers) {
     return make<T>(GetParam().spec, setup_of(dataset(GetParam().rows), {.workers = workers}));
   }
   template <Real T>
@@ -220,8 +220,8 @@ TEST_P(NetworkContract, UnitsSumToTheBatchAndLeaveItsBits) {
   };
   const std::string spec = GetParam().spec;
   const std::size_t regulariser = std::min(spec.find(",l2"), spec.find(":l2"));
-  const auto problem = make<double>(spec.substr(0, regulariser),
-                                    setup_of(dataset(GetParam().rows), {.workers = 1}));
+  const auto problem =
+      make<double>(spec.substr(0, regulariser), setup_of(dataset(GetParam().rows), {.workers = 1}));
   const Vector x = start(*problem);
   for (const std::size_t size : {1, 5, 150}) {
     std::vector<std::uint32_t> units;
@@ -248,12 +248,12 @@ TEST_P(NetworkContract, GroupsAreBatches) {
       EXPECT_EQ(k, rows.size());
       rows.emplace_back(row.values.begin(), row.values.end());
     }
-    std::vector<std::vector<float>> rows = {};
+    std::vector<std::vector<float> > rows = {};
   };
   const std::string spec = GetParam().spec;
   const std::size_t regulariser = std::min(spec.find(",l2"), spec.find(":l2"));
-  const auto problem = make<float>(spec.substr(0, regulariser),
-                                   setup_of(dataset(GetParam().rows), {.workers = 1}));
+  const auto problem =
+      make<float>(spec.substr(0, regulariser), setup_of(dataset(GetParam().rows), {.workers = 1}));
   ASSERT_TRUE(problem->takes_groups());
   const std::vector<float> x = start(*problem);
   const std::vector<std::uint32_t> units = {4, 9, 2, 2, 7, 0, 1};
@@ -353,9 +353,9 @@ TEST(Networks, HaveThePublishedNumbersOfParameters) {
     part->classes = {0};
   }
   cifar.class_count = 10;
-  EXPECT_EQ(size("lenet", cifar), 62006U);                 // cd-grab.md 4.1
-  EXPECT_EQ(size("resnet:depth=18", cifar), 11173962U);    // laser.md 5.1
-  EXPECT_EQ(size("resnet:depth=20", cifar), 269722U);      // 0.27 million, as He et al. 2016 round
+  EXPECT_EQ(size("lenet", cifar), 62006U);               // cd-grab.md 4.1
+  EXPECT_EQ(size("resnet:depth=18", cifar), 11173962U);  // laser.md 5.1
+  EXPECT_EQ(size("resnet:depth=20", cifar), 269722U);    // 0.27 million, as He et al. 2016 round
   data::Dataset text = tokens();
   text.class_count = 33277;
   EXPECT_EQ(size("lstm:layers=2,hidden=32", text), 1081760U);  // cd-grab.md 4.1

@@ -28,11 +28,18 @@ struct Mean {
 };
 
 // All of them.
-constexpr std::array kMetrics = {
-    &Metrics::loss,           &Metrics::excess,        &Metrics::grad_norm2,
-    &Metrics::train_accuracy, &Metrics::test_accuracy, &Metrics::test_loss,
-    &Metrics::test_perplexity, &Metrics::test_smape,   &Metrics::objective,
-    &Metrics::snr_db,         &Metrics::density,       &Metrics::model_mean};
+constexpr std::array kMetrics = {&Metrics::loss,
+                                 &Metrics::excess,
+                                 &Metrics::grad_norm2,
+                                 &Metrics::train_accuracy,
+                                 &Metrics::test_accuracy,
+                                 &Metrics::test_loss,
+                                 &Metrics::test_perplexity,
+                                 &Metrics::test_smape,
+                                 &Metrics::objective,
+                                 &Metrics::snr_db,
+                                 &Metrics::density,
+                                 &Metrics::model_mean};
 
 // One method over its repeats.
 class Collected {

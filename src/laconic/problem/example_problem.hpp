@@ -106,8 +106,8 @@ class ExampleProblem : public Problem<T> {
   // The sink (may be null) gets every row's gradient; the sums do not depend on there being one.
   virtual void gradient_sums(const RowSet& rows, std::span<const T> x, std::span<double> sums,
                              ProblemScratch<T>& scratch, UnitSink<T>* sink) const = 0;
-  // As gradient_sums, with the mean gradients of groups of consecutive rows for the sink; only where
-  // takes_groups.
+  // As gradient_sums, with the mean gradients of groups of consecutive rows for the sink; only
+  // where takes_groups.
   virtual void group_sums(const RowSet& rows, std::span<const std::uint32_t> sizes,
                           std::span<const T> x, std::span<double> sums, ProblemScratch<T>& scratch,
                           UnitSink<T>& sink) const {
@@ -119,8 +119,8 @@ class ExampleProblem : public Problem<T> {
     static_cast<void>(sink);
     LACONIC_EXPECTS(this->takes_groups());
   }
-  // gradient_sums over all rows of a worker's shard, bit for bit; overridden where there is a faster
-  // way.
+  // gradient_sums over all rows of a worker's shard, bit for bit; overridden where there is a
+  // faster way.
   virtual void shard_gradient_sums(std::uint32_t worker, std::span<const T> x,
                                    std::span<double> sums, ProblemScratch<T>& scratch) const {
     gradient_sums(RowSet(shards_[worker]), x, sums, scratch, nullptr);

@@ -124,12 +124,12 @@ class Problem {
   virtual void unit_gradients(std::uint32_t worker, std::span<const std::uint32_t> units,
                               std::span<const T> x, std::span<T> g, UnitSink<T>& sink,
                               ProblemScratch<T>& scratch) const = 0;
-  // Whether group_gradients may be called: where the gradient of a group costs about as much as that
-  // of one example.
+  // Whether group_gradients may be called: where the gradient of a group costs about as much as
+  // that of one example.
   [[nodiscard]] virtual bool takes_groups() const { return false; }
   // As unit_gradients, but the sink gets the mean gradients of groups of consecutive examples of
-  // `units`, sizes[k] of them in group k. Precondition: takes_groups(); the sizes, none 0, add up to
-  // units.size().
+  // `units`, sizes[k] of them in group k. Precondition: takes_groups(); the sizes, none 0, add up
+  // to units.size().
   virtual void group_gradients(std::uint32_t worker, std::span<const std::uint32_t> units,
                                std::span<const std::uint32_t> sizes, std::span<const T> x,
                                std::span<T> g, UnitSink<T>& sink,

@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
+#include <bit>
 #include <cstdlib>
 #include <string>
 #include <type_traits>
@@ -46,13 +47,14 @@ const TorchModule& load_module() {
                     kFile, why == nullptr ? "no reason given" : why));
   }
   // A function comes as a pointer to data; POSIX has them convert.
+  static_assert(sizeof(void*) == sizeof(TorchModuleFunction));
   void* const symbol = dlsym(handle, kTorchModuleSymbol);
   const TorchModule* module = nullptr;
-  if (symbol != nullptr) module = reinterpret_cast<TorchModuleFunction>(symbol)();
+  if (symbol != nullptr) module = std::bit_cast<TorchModuleFunction>(symbol)();
   if (module == nullptr || std::string(module->version) != LACONIC_VERSION) {
-    throw ConfigError(fmt::format(
-        "{} belongs to laconic {}, this is {}; install both from one build", kFile,
-        module == nullptr ? "of another kind" : module->version, LACONIC_VERSION));
+    throw ConfigError(
+        fmt::format("{} belongs to laconic {}, this is {}; install both from one build", kFile,
+                    module == nullptr ? "of another kind" : module->version, LACONIC_VERSION));
   }
   return *module;
 }

@@ -778,10 +778,11 @@ TEST_F(Program, CompletesInBash) {
   ASSERT_EQ(script.code, 0) << script.err;
   write("laconic.bash", script.out);
   const auto complete = [&](const std::string& words) {
-    const std::string command =
-        "bash -c 'source " + path("laconic.bash") + " && COMP_WORDS=(laconic " + words +
-        " \"\") && COMP_CWORD=$((${#COMP_WORDS[@]} - 1)) && _laconic && echo \" ${COMPREPLY[*]} \"' > " +
-        path("words") + " 2>&1";
+    const std::string command = "bash -c 'source " + path("laconic.bash") +
+                                " && COMP_WORDS=(laconic " + words +
+                                " \"\") && COMP_CWORD=$((${#COMP_WORDS[@]} - 1)) && _laconic && "
+                                "echo \" ${COMPREPLY[*]} \"' > " +
+                                path("words") + " 2>&1";
     EXPECT_EQ(std::system(command.c_str()), 0) << read_file(path("words"));
     return read_file(path("words"));
   };

@@ -37,8 +37,8 @@ class Gpt final : public Network {
         biased_(args.flag("biases")),
         context_(dataset.train.features()) {
     if (width_ % heads_ != 0) {
-      throw ConfigError(fmt::format("gpt: width={} is not a multiple of heads={}; change one",
-                                    width_, heads_));
+      throw ConfigError(
+          fmt::format("gpt: width={} is not a multiple of heads={}; change one", width_, heads_));
     }
     const std::int64_t layers = args.integer("layers");
     const double last = kDeviation / std::sqrt(2 * static_cast<double>(layers));
@@ -79,8 +79,7 @@ class Gpt final : public Network {
     return {.kind = Start::Kind::kNormal, .scale = deviation};
   }
 
-  Linear add(const std::string& name, std::int64_t outputs, std::int64_t inputs,
-             double deviation) {
+  Linear add(const std::string& name, std::int64_t outputs, std::int64_t inputs, double deviation) {
     Linear out;
     out.weight = list_.add(name + ".weight", {outputs, inputs}, normal(deviation));
     if (biased_) out.bias = list_.add(name + ".bias", {outputs}, {});
@@ -114,12 +113,10 @@ class Gpt final : public Network {
                                .view({rows, context_, 3, heads_, width_ / heads_})
                                .permute({0, 2, 3, 1, 4});
     const double scale = 1 / std::sqrt(static_cast<double>(width_ / heads_));
-    at::Tensor weights =
-        at::matmul(qkv.select(1, 0) * scale, qkv.select(1, 1).transpose(-2, -1));
+    at::Tensor weights = at::matmul(qkv.select(1, 0) * scale, qkv.select(1, 1).transpose(-2, -1));
     weights = at::softmax(weights.masked_fill(later_, -INFINITY), -1);
-    const at::Tensor out = at::matmul(weights, qkv.select(1, 2))
-                               .transpose(1, 2)
-                               .reshape({rows, context_, width_});
+    const at::Tensor out =
+        at::matmul(weights, qkv.select(1, 2)).transpose(1, 2).reshape({rows, context_, width_});
     return linear(out, p, layer.projection);
   }
 

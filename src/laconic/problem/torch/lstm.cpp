@@ -14,9 +14,7 @@ namespace {
 class Lstm final : public Network {
  public:
   Lstm(const Args& args, const data::Dataset& dataset)
-      : layers_(args.integer("layers")),
-        hidden_(args.integer("hidden")),
-        tied_(args.flag("tied")) {
+      : layers_(args.integer("layers")), hidden_(args.integer("hidden")), tied_(args.flag("tied")) {
     const std::int64_t embedding = tied_ ? hidden_ : args.integer("embedding");
     const Start start{.kind = Start::Kind::kUniform, .scale = args.real("start")};
     const std::int64_t words = dataset.class_count;

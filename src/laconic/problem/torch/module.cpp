@@ -18,9 +18,9 @@ struct Maker {
   std::unique_ptr<Network> (*make)(const Args&, const data::Dataset&);
 };
 
-constexpr std::array kMakers = {
-    Maker{"lenet", &make_lenet}, Maker{"resnet", &make_resnet}, Maker{"lstm", &make_lstm},
-    Maker{"gpt", &make_gpt}, Maker{"autoregressive-mlp", &make_autoregressive_mlp}};
+constexpr std::array kMakers = {Maker{"lenet", &make_lenet}, Maker{"resnet", &make_resnet},
+                                Maker{"lstm", &make_lstm}, Maker{"gpt", &make_gpt},
+                                Maker{"autoregressive-mlp", &make_autoregressive_mlp}};
 
 std::unique_ptr<Network> network(const Args& args, const ProblemSetup& setup) {
   at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);

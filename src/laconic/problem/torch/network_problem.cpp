@@ -37,8 +37,8 @@ Layout layout_of(const Network& network, const std::string& name) {
     const auto rows = static_cast<std::uint64_t>(parameter.sizes[0]);
     count += rows * cols;
     if (count > UINT32_MAX) {
-      throw ConfigError(fmt::format("{}: more than {} parameters; choose smaller sizes", name,
-                                    UINT32_MAX));
+      throw ConfigError(
+          fmt::format("{}: more than {} parameters; choose smaller sizes", name, UINT32_MAX));
     }
     tensors.push_back(
         {.name = parameter.name,
@@ -148,9 +148,8 @@ class NetworkProblem final : public ExampleProblem<T> {
                               ProblemScratch<T>& /*scratch*/) const override {
     const at::NoGradGuard no_gradients;
     Counts counts;
-    for_each_block(rows, x, [&](const Block& block, const at::Tensor& out) {
-      count(block, out, counts);
-    });
+    for_each_block(rows, x,
+                   [&](const Block& block, const at::Tensor& out) { count(block, out, counts); });
     return counts;
   }
 
@@ -322,8 +321,8 @@ class NetworkProblem final : public ExampleProblem<T> {
 }  // namespace
 
 template <Real T>
-std::unique_ptr<Problem<T>> make_network_problem(std::unique_ptr<Network> network,
-                                                 const Args& args, const ProblemSetup& setup) {
+std::unique_ptr<Problem<T>> make_network_problem(std::unique_ptr<Network> network, const Args& args,
+                                                 const ProblemSetup& setup) {
   return std::make_unique<NetworkProblem<T>>(std::move(network), args, setup);
 }
 template std::unique_ptr<Problem<float>> make_network_problem<float>(std::unique_ptr<Network>,

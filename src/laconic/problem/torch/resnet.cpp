@@ -61,8 +61,7 @@ class Resnet final : public Network {
         channels = outputs;
       }
     }
-    last_weight_ =
-        list_.add("out.weight", {dataset.class_count, channels}, uniform_for(channels));
+    last_weight_ = list_.add("out.weight", {dataset.class_count, channels}, uniform_for(channels));
     last_bias_ = list_.add("out.bias", {dataset.class_count}, {});
   }
 
@@ -75,8 +74,8 @@ class Resnet final : public Network {
 
   [[nodiscard]] at::Tensor forward(std::span<const at::Tensor> p, const at::Tensor& inputs,
                                    Normaliser& normaliser) const override {
-    at::Tensor x = at::relu(
-        normalise(at::conv2d(inputs, p[stem_], {}, 1, 1), p, stem_norm_, normaliser));
+    at::Tensor x =
+        at::relu(normalise(at::conv2d(inputs, p[stem_], {}, 1, 1), p, stem_norm_, normaliser));
     for (const Block& block : blocks_) {
       at::Tensor y = at::conv2d(x, p[block.conv1], {}, block.stride, 1);
       y = at::relu(normalise(y, p, block.norm1, normaliser));
@@ -132,8 +131,8 @@ class Resnet final : public Network {
                        block.projection_norm, normaliser);
     }
     if (block.new_channels == 0) return x;
-    const at::Tensor some = x.slice(2, 0, c10::nullopt, block.stride)
-                                .slice(3, 0, c10::nullopt, block.stride);
+    const at::Tensor some =
+        x.slice(2, 0, c10::nullopt, block.stride).slice(3, 0, c10::nullopt, block.stride);
     const std::int64_t before = block.new_channels / 2;
     return at::constant_pad_nd(some, {0, 0, 0, 0, before, block.new_channels - before});
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One rank of a data-parallel training with laconic::torch::GradientSynchronizer, for step times
-// beside those of DistributedDataParallel (peer.py): the same models (models.py), batches of random
-// data, plain SGD. Rank 0 prints a line of JSON.
+// beside those of DistributedDataParallel (bench/ddp/peer.py): the same models (models.py), batches
+// of random data, plain SGD. Rank 0 prints a line of JSON.
 //
 //   tools/netlab exec laconic_bench_step gpt lowrank:rank=4 32 20      MODEL METHOD BATCH STEPS
 //
@@ -61,10 +61,10 @@ at::Tensor rectified(at::Tensor x) { return at::relu(x); }
 at::Tensor mean_of_image(at::Tensor x) { return x.mean({2, 3}); }
 
 Model perceptron() {
-  return images(nn::Sequential(nn::Linear(784, 1024), nn::Functional(rectified),
-                               nn::Linear(1024, 1024), nn::Functional(rectified),
-                               nn::Linear(1024, 10)),
-                {784});
+  return images(
+      nn::Sequential(nn::Linear(784, 1024), nn::Functional(rectified), nn::Linear(1024, 1024),
+                     nn::Functional(rectified), nn::Linear(1024, 10)),
+      {784});
 }
 
 nn::Conv2d convolution(std::int64_t inputs, std::int64_t outputs, std::int64_t stride) {
@@ -76,14 +76,12 @@ struct ResidualImpl final : nn::Module {
   ResidualImpl(std::int64_t inputs, std::int64_t outputs, std::int64_t by)
       : stride(by),
         more(outputs - inputs),
-        body(convolution(inputs, outputs, by), nn::BatchNorm2d(outputs),
-             nn::Functional(rectified), convolution(outputs, outputs, 1),
-             nn::BatchNorm2d(outputs)) {
+        body(convolution(inputs, outputs, by), nn::BatchNorm2d(outputs), nn::Functional(rectified),
+             convolution(outputs, outputs, 1), nn::BatchNorm2d(outputs)) {
     register_module("body", body);
   }
   at::Tensor forward(const at::Tensor& x) {
-    const at::Tensor some =
-        x.slice(2, 0, c10::nullopt, stride).slice(3, 0, c10::nullopt, stride);
+    const at::Tensor some = x.slice(2, 0, c10::nullopt, stride).slice(3, 0, c10::nullopt, stride);
     return at::relu(body->forward(x) + at::constant_pad_nd(some, {0, 0, 0, 0, 0, more}));
   }
   std::int64_t stride;
@@ -119,9 +117,8 @@ struct LayerImpl final : nn::Module {
         down(register_module("down", nn::Linear(4 * w, w))) {}
   at::Tensor forward(const at::Tensor& x, const at::Tensor& later) {
     const std::int64_t rows = x.size(0);
-    const at::Tensor parts = qkv(norm1(x))
-                                 .view({rows, kContext, 3, heads, width / heads})
-                                 .permute({0, 2, 3, 1, 4});
+    const at::Tensor parts =
+        qkv(norm1(x)).view({rows, kContext, 3, heads, width / heads}).permute({0, 2, 3, 1, 4});
     const double scale = 1 / std::sqrt(static_cast<double>(width / heads));
     const at::Tensor weights =
         at::matmul(parts.select(1, 0) * scale, parts.select(1, 1).transpose(-2, -1))

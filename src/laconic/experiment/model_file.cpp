@@ -19,6 +19,10 @@
 namespace laconic::experiment {
 namespace {
 
+bool takes_images(const Spec& problem) {
+  return problem_traits(problem.name).takes == Takes::kImages;
+}
+
 constexpr std::string_view kMagic = "laconic-model";
 constexpr std::string_view kVersion = "1";
 constexpr std::int64_t kMaxFeatures = 100000000;
@@ -61,6 +65,17 @@ class Parser {
     out.precision = precision[0] == "float" ? Precision::kFloat : Precision::kDouble;
     out.features = static_cast<std::uint32_t>(
         integer(words("features", 1)[0], "the number of features", {1, kMaxFeatures}));
+    if (takes_images(out.problem)) {
+      const auto sides = words("image", 2);
+      const std::int64_t features = out.features;
+      const std::int64_t height = integer(sides[0], "the height of an image", {1, features});
+      const std::int64_t width = integer(sides[1], "the width of an image", {1, features});
+      if (features % (height * width) != 0) {
+        fail("{} features are not whole images of {} x {}", features, height, width);
+      }
+      out.image_height = static_cast<std::uint32_t>(height);
+      out.image_width = static_cast<std::uint32_t>(width);
+    }
     out.labels = labels();
     std::uint64_t weights = 0;
     while (!at_end_line()) {
@@ -271,6 +286,8 @@ Prediction predict_in(const SavedModel& model, std::string_view name,
   dataset.name = name;
   dataset.label_kind = data::LabelKind::kClasses;
   dataset.class_count = static_cast<std::uint32_t>(model.labels.size());
+  dataset.image_height = model.image_height;
+  dataset.image_width = model.image_width;
   dataset.train.classes.resize(examples.size(), 0);  // scores do not depend on labels
   std::visit([&](const auto& rows) { dataset.train.rows = with_features(rows, model.features); },
              examples.rows);
@@ -321,14 +338,21 @@ SavedModel saved_model(const Plan& plan, const data::Dataset& dataset, const Tra
                     .precision = plan.precision,
                     .features = dataset.train.features(),
                     .labels = label_values(dataset)};
+  if (takes_images(plan.problem)) {
+    out.image_height = dataset.image_height;
+    out.image_width = dataset.image_width;
+  }
   std::visit([&](const auto x) { append_tensors(*model.layout, x, out.tensors); }, model.x);
   return out;
 }
 
 std::string model_text(const SavedModel& model) {
-  std::string out =
-      fmt::format("{} {}\nproblem {}\nprecision {}\nfeatures {}\nlabels", kMagic, kVersion,
-                  print(model.problem), name_of(model.precision), model.features);
+  std::string out = fmt::format("{} {}\nproblem {}\nprecision {}\nfeatures {}\n", kMagic, kVersion,
+                                print(model.problem), name_of(model.precision), model.features);
+  if (model.image_height > 0) {
+    out += fmt::format("image {} {}\n", model.image_height, model.image_width);
+  }
+  out += "labels";
   for (const double label : model.labels) out += ' ' + shortest(label);
   out += '\n';
   for (const SavedTensor& tensor : model.tensors) {

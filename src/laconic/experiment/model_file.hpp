@@ -31,6 +31,8 @@ struct SavedModel {
   Spec problem = {};  // canonical
   Precision precision = Precision::kFloat;
   std::uint32_t features = 0;
+  std::uint32_t image_height = 0;  // of problems that take images, else 0
+  std::uint32_t image_width = 0;
   std::vector<double> labels = {};  // class i is called labels[i]; increasing
   std::vector<SavedTensor> tensors = {};
 

@@ -22,7 +22,7 @@ const Card kCard = {
 }  // namespace
 
 ProblemMethod autoregressive_mlp_method() {
-  return network_of(kCard, Takes::kSeries, Metric::kSmape);
+  return network_of(kCard, {.takes = Takes::kSeries, .metric = Metric::kSmape});
 }
 
 }  // namespace laconic::problem

@@ -36,6 +36,8 @@ const Card kCard = {.kind = "problem",
 
 }  // namespace
 
-ProblemMethod gpt_method() { return network_of(kCard, Takes::kTokens, Metric::kPerplexity); }
+ProblemMethod gpt_method() {
+  return network_of(kCard, {.takes = Takes::kTokens, .metric = Metric::kPerplexity});
+}
 
 }  // namespace laconic::problem

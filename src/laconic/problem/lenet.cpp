@@ -13,6 +13,6 @@ const Card kCard = {.kind = "problem",
 
 }  // namespace
 
-ProblemMethod lenet_method() { return network_of(kCard, Takes::kImages, Metric::kAccuracy); }
+ProblemMethod lenet_method() { return network_of(kCard, {.predicts = true}); }
 
 }  // namespace laconic::problem

@@ -43,6 +43,8 @@ const Card kCard = {
 
 }  // namespace
 
-ProblemMethod lstm_method() { return network_of(kCard, Takes::kTokens, Metric::kPerplexity); }
+ProblemMethod lstm_method() {
+  return network_of(kCard, {.takes = Takes::kTokens, .metric = Metric::kPerplexity});
+}
 
 }  // namespace laconic::problem

@@ -25,14 +25,14 @@ ParamCard network_measure() {
           .max = 2147483647};
 }
 
-ProblemMethod network_of(const Card& card, Takes takes, Metric metric) {
+ProblemMethod network_of(const Card& card, const NetworkTraits& traits) {
   return {.card = &card,
           .traits = {.needs_dataset = true,
-                     .needs_labels = takes == Takes::kImages,
-                     .takes = takes,
+                     .needs_labels = traits.takes == Takes::kImages,
+                     .takes = traits.takes,
                      .unit_gradients = true,
-                     .predicts = takes == Takes::kImages,
-                     .metric = metric},
+                     .predicts = traits.predicts,
+                     .metric = traits.metric},
           .make_float = &make_network<float>,
           .make_double = &make_network<double>};
 }

@@ -15,7 +15,15 @@ inline constexpr std::string_view kNetworkPromises =
     "a gradient depends on the point and the examples alone; libtorch's bits may differ between "
     "CPUs";
 
+// What a network is made for, and whether a model of it, its numbers alone, says what an example
+// is.
+struct NetworkTraits {
+  Takes takes = Takes::kImages;
+  Metric metric = Metric::kAccuracy;
+  bool predicts = false;
+};
+
 // The card outlives the method.
-[[nodiscard]] ProblemMethod network_of(const Card& card, Takes takes, Metric metric);
+[[nodiscard]] ProblemMethod network_of(const Card& card, const NetworkTraits& traits);
 
 }  // namespace laconic::problem

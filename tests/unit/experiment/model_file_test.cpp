@@ -212,6 +212,22 @@ TEST(ModelText, RefusesWhatNoWriterWrites) {
   for (const auto& [text, expected] : cases) EXPECT_EQ(error_of(text), expected) << text;
 }
 
+TEST(ModelText, SaysOfImagesHowHighAndWideTheyAre) {
+  const std::string images = with("problem logistic:bias=true", "problem lenet");
+  const auto sized = [&](const std::string& line) {
+    std::string text = images;
+    return text.replace(text.find("features 5\n"), 11, "features 24\n" + line);
+  };
+  const SavedModel model = parse_model(sized("image 4 2\n"), "f");
+  EXPECT_EQ(model.image_height, 4U);
+  EXPECT_EQ(model.image_width, 2U);
+  EXPECT_EQ(parse_model(model_text(model), "f").image_width, 2U);
+  EXPECT_EQ(error_of(sized("")), "f: line 5: 'labels 0 1' stands where `image ...` is expected");
+  EXPECT_EQ(error_of(sized("image 5 2\n")), "f: line 5: 24 features are not whole images of 5 x 2");
+  EXPECT_EQ(error_of(sized("image 0 2\n")),
+            "f: line 5: the height of an image is '0', not a whole number from 1 to 24");
+}
+
 TEST(ModelText, EveryCutAndEveryFlippedByteIsRefusedOrAModel) {
   for (std::size_t length = 0; length < kModel.size(); ++length)
     EXPECT_NE(error_of(std::string(kModel.substr(0, length))), "") << length;

@@ -39,8 +39,9 @@ const METRICS = [
     most: true,
     text: format.percent,
   },
-  { key: "perplexity", label: "Perplexity", of: column("perplexity") },
+  { key: "test_loss", label: "Test loss", of: column("test_loss") },
   { key: "test_perplexity", label: "Test perplexity", of: column("test_perplexity") },
+  { key: "test_smape", label: "Test sMAPE, %", of: column("test_smape") },
   {
     key: "grad_norm",
     label: "Gradient norm",

@@ -65,4 +65,5 @@ function(laconic_precompiled target kind)
     endif()
   endif()
   target_precompile_headers(${target} REUSE_FROM ${owner})
+  target_link_libraries(${target} PRIVATE fmt::fmt)  # g++ wants the same macros as for the headers
 endfunction()

@@ -83,14 +83,15 @@ std::string words_of(const CommandText& command) {
   return fmt::format("{}", fmt::join(words, " "));
 }
 
-// A function that finds the command typed so far and sets `words`; bash and zsh both run it.
+// A function that finds the command typed so far and sets `candidates` (in zsh `words` is what was
+// typed); bash and zsh both run it.
 std::string finder(const std::vector<CommandText>& commands) {
   std::string known;
   std::string cases;
   for (const CommandText& command : commands) {
     if (!command.path.empty())
       known += fmt::format("{}\"{}\"", known.empty() ? "" : "|", command.path);
-    cases += fmt::format("    \"{}\") words=\"{}\" ;;\n", command.path, words_of(command));
+    cases += fmt::format("    \"{}\") candidates=\"{}\" ;;\n", command.path, words_of(command));
   }
   return fmt::format(
       "_laconic_words() {{\n"
@@ -107,9 +108,9 @@ std::string finder(const std::vector<CommandText>& commands) {
 std::string bash(const std::vector<CommandText>& commands) {
   return "# Completion of laconic for bash; to be sourced.\n" + finder(commands) +
          "_laconic() {\n"
-         "  local words=\"\"\n"
+         "  local candidates=\"\"\n"
          "  _laconic_words \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"\n"
-         "  mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"${COMP_WORDS[COMP_CWORD]}\")\n"
+         "  mapfile -t COMPREPLY < <(compgen -W \"$candidates\" -- \"${COMP_WORDS[COMP_CWORD]}\")\n"
          "}\n"
          "complete -o default -F _laconic laconic\n";
 }
@@ -118,9 +119,9 @@ std::string zsh(const std::vector<CommandText>& commands) {
   return "#compdef laconic\n# Completion of laconic for zsh; as _laconic in a folder of fpath.\n" +
          finder(commands) +
          "_laconic() {\n"
-         "  local words_before=(\"${words[@]:1:$((CURRENT-2))}\") words=\"\"\n"
-         "  _laconic_words \"${words_before[@]}\"\n"
-         "  compadd -- ${=words}\n"
+         "  local typed=(\"${words[@]:1:$((CURRENT-2))}\") candidates=\"\"\n"
+         "  _laconic_words \"${typed[@]}\"\n"
+         "  compadd -- ${=candidates}\n"
          "  _files\n"
          "}\n"
          "_laconic \"$@\"\n";

@@ -6,7 +6,6 @@
 // a kernel writes as much as it reads, of_update compares with y += x on the same buffers in the
 // same way.
 #include <benchmark/benchmark.h>
-#include <time.h>
 
 #include <algorithm>
 #include <bit>
@@ -17,6 +16,7 @@
 #include <vector>
 
 #include "bench/bandwidth.hpp"
+#include "bench/timing.hpp"
 #include "laconic/kernels/kernels.hpp"
 #include "laconic/rng/stream.hpp"
 #include "laconic/tensor/workspace.hpp"
@@ -30,24 +30,10 @@ using Words = AlignedVector<std::uint64_t>;
 
 constexpr std::int64_t kMebi = 1 << 20;
 
-// Processor time of this thread: waiting for memory counts, being preempted by others does not.
-double thread_seconds() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
-
 double seconds_of(const std::function<void()>& work) {
   const double start = thread_seconds();
   work();
   return thread_seconds() - start;
-}
-
-double median(std::vector<double> values) {
-  if (values.empty()) return 0;
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
 }
 
 // The words of a vector of floats, as the yardsticks see them. Precondition: an even number.

@@ -7,7 +7,6 @@
 // OpenBLAS products) / (time), where OpenBLAS is installed. Steps work on the layers of a model one
 // after the other, as an aggregator does.
 #include <benchmark/benchmark.h>
-#include <time.h>
 
 #include <algorithm>
 #include <cmath>
@@ -19,6 +18,7 @@
 
 #include "bench/bandwidth.hpp"
 #include "bench/blas.hpp"
+#include "bench/timing.hpp"
 #include "laconic/kernels/kernels.hpp"
 #include "laconic/rng/stream.hpp"
 #include "laconic/tensor/workspace.hpp"
@@ -29,24 +29,10 @@ namespace {
 using kernels::SkinnyShape;
 using Floats = AlignedVector<float>;
 
-// Processor time of this thread.
-double thread_seconds() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
-
 double seconds_of(const std::function<void()>& work) {
   const double start = thread_seconds();
   work();
   return thread_seconds() - start;
-}
-
-double median(std::vector<double> values) {
-  if (values.empty()) return 0;
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
 }
 
 rng::Stream stream(std::uint32_t tensor) {

@@ -9,7 +9,6 @@
 // Gradients come from a pool of at least 64 MB, or of all units of a step, whichever is larger, up
 // to 256 MB: they are read from memory, not from a cache.
 #include <benchmark/benchmark.h>
-#include <time.h>
 
 #include <algorithm>
 #include <memory>
@@ -17,6 +16,7 @@
 #include <vector>
 
 #include "bench/bandwidth.hpp"
+#include "bench/timing.hpp"
 #include "laconic/comm/transports.hpp"
 #include "laconic/kernels/kernels.hpp"
 #include "laconic/order/compose.hpp"
@@ -27,23 +27,11 @@
 namespace laconic::bench {
 namespace {
 
-double thread_seconds() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
-
 template <class Work>
 double seconds_of(Work work) {
   const double start = thread_seconds();
   work();
   return thread_seconds() - start;
-}
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
 }
 
 struct Case {

@@ -7,7 +7,6 @@
 // are read from LACONIC_DATA; without it generated data of the same size take their place, and the
 // label says so.
 #include <benchmark/benchmark.h>
-#include <time.h>
 
 #include <algorithm>
 #include <cmath>
@@ -17,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/timing.hpp"
 #include "laconic/base/exact_math.hpp"
 #include "laconic/data/catalog.hpp"
 #include "laconic/data/generate.hpp"
@@ -32,23 +32,10 @@ using Vector = std::vector<double>;
 // g = gradient of the worker at x, by a plain loop.
 using Plain = std::function<void(std::uint32_t, const Vector&, Vector&)>;
 
-double thread_seconds() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
-
 double seconds_of(const std::function<void()>& work) {
   const double start = thread_seconds();
   work();
   return thread_seconds() - start;
-}
-
-double median(Vector values) {
-  if (values.empty()) return 0;
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
 }
 
 std::unique_ptr<Problem<double>> make(const std::string& text, const ProblemSetup& setup) {

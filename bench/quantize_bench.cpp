@@ -4,13 +4,13 @@
 // before it is timed. Each iteration times the work and then the yardstick, so that both see the
 // same noise; reported are medians.
 #include <benchmark/benchmark.h>
-#include <time.h>
 
 #include <algorithm>
 #include <functional>
 #include <vector>
 
 #include "bench/bandwidth.hpp"
+#include "bench/timing.hpp"
 #include "laconic/compress/compressor.hpp"
 #include "laconic/compress/threshold.hpp"
 #include "laconic/kernels/kernels.hpp"
@@ -24,23 +24,11 @@ namespace {
 constexpr std::size_t kCached = std::size_t{1} << 22;  // 16 MiB of floats
 constexpr std::size_t kLarge = std::size_t{1} << 26;
 
-// Processor time of this thread.
-double thread_seconds() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
 double seconds_of(const std::function<void()>& work) {
   const double start = thread_seconds();
   work();
   return thread_seconds() - start;
 }
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
-
 AlignedVector<float> numbers(std::size_t size) {
   constexpr std::size_t kPeriod = std::size_t{1} << 16;
   std::vector<float> period(kPeriod);

@@ -4,7 +4,6 @@
 // verified before it is timed. Each iteration times the work and then the yardsticks, so that all
 // see the same noise; reported are medians of ratios.
 #include <benchmark/benchmark.h>
-#include <time.h>
 
 #include <algorithm>
 #include <functional>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "bench/bandwidth.hpp"
+#include "bench/timing.hpp"
 #include "laconic/compress/compressor.hpp"
 #include "laconic/kernels/kernels.hpp"
 #include "laconic/rng/stream.hpp"
@@ -21,25 +21,11 @@
 namespace laconic::bench {
 namespace {
 
-// Processor time of this thread.
-double thread_seconds() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
-
 // Seconds per call, of as many calls as make the clock's steps negligible.
 double seconds_of(const std::function<void()>& work, std::size_t calls) {
   const double start = thread_seconds();
   for (std::size_t i = 0; i < calls; ++i) work();
   return (thread_seconds() - start) / static_cast<double>(calls);
-}
-
-double median(std::vector<double> values) {
-  if (values.empty()) return 0;
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
 }
 
 template <Real T>

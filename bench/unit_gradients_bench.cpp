@@ -7,7 +7,6 @@
 // `of_units` that over the time of the units' gradients. w8a and MNIST are read from LACONIC_DATA;
 // without it generated data of the same shape take their place, and the label says so.
 #include <benchmark/benchmark.h>
-#include <time.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -16,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/timing.hpp"
 #include "laconic/comm/transports.hpp"
 #include "laconic/data/catalog.hpp"
 #include "laconic/data/generate.hpp"
@@ -28,18 +28,6 @@ namespace laconic::bench {
 namespace {
 
 constexpr std::uint32_t kBatch = 64;
-
-double thread_seconds() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 Spec canonical(const std::string& text, std::string_view kind) {
   static const Catalog catalog = [] {

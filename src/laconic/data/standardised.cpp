@@ -10,27 +10,10 @@
 
 #include "laconic/base/error.hpp"
 #include "laconic/data/load.hpp"
+#include "laconic/data/moments.hpp"
 
 namespace laconic::data {
 namespace {
-
-struct Moments {
-  double mean = 0;
-  double deviation = 0;
-};
-
-Moments moments_of(std::span<const float> values) {
-  const auto count = static_cast<double>(values.size());
-  double sum = 0;
-  for (const float value : values) sum += static_cast<double>(value);
-  const double mean = sum / count;
-  double squares = 0;
-  for (const float value : values) {
-    const double difference = static_cast<double>(value) - mean;
-    squares += difference * difference;
-  }
-  return {.mean = mean, .deviation = std::sqrt(squares / count)};
-}
 
 // Empty when the rows are sparse.
 std::span<float> dense_values(Examples& examples) {
@@ -52,7 +35,7 @@ std::unique_ptr<Dataset> load_standardised(const Args& args, const DataSetup& se
         "standardised: the rows of {} are sparse, and a shift would fill them; use it as it is",
         args.inner().name));
   }
-  const Moments moments = moments_of(train);
+  const Moments moments = moments_of<float>(train);
   if (!(moments.deviation > 0)) {
     throw ConfigError(fmt::format(
         "standardised: all numbers of {} are {}; there is nothing to scale, use it as it is",

@@ -10,26 +10,11 @@
 #include "laconic/base/assert.hpp"
 #include "laconic/base/error.hpp"
 #include "laconic/data/generate_support.hpp"
+#include "laconic/data/moments.hpp"
 #include "laconic/data/series.hpp"
 
 namespace laconic::data {
 namespace {
-
-struct Moments {
-  double mean = 0;
-  double deviation = 0;
-};
-
-// Precondition: there are values.
-Moments moments_of(std::span<const double> values) {
-  const auto count = static_cast<double>(values.size());
-  double sum = 0;
-  for (const double value : values) sum += value;
-  const double mean = sum / count;
-  double squares = 0;
-  for (const double value : values) squares += (value - mean) * (value - mean);
-  return {.mean = mean, .deviation = std::sqrt(squares / count)};
-}
 
 // Equal values may have a tiny deviation, because their mean is rounded. Against the largest value
 // of all, so that no value becomes larger than 2^53 when it is scaled.

@@ -124,7 +124,11 @@ void play(std::string_view scene, std::string_view name, Communicator& comm) {
 
 MpiOptions options_for(std::string_view scene) {
   MpiOptions options;
-  if (scene == "contract-in-pieces") options.largest_message_bytes = 72;
+  if (scene == "contract-in-pieces") {
+    options.largest_message_bytes = 72;
+    options.piece_bytes = 40;
+    options.window_bytes = 64;
+  }
   if (scene == "contract-in-steps") options.at_once_bytes = 0;
   if (scene == "config-error-others-busy") options.leave_wait_seconds = 1;
   return options;

@@ -7,6 +7,7 @@
 #include <array>
 #include <chrono>
 #include <cstdlib>
+#include <cstring>
 #include <thread>
 
 #include "laconic/base/assert.hpp"
@@ -39,8 +40,10 @@ std::uint64_t hash_of(std::string_view text) {  // FNV-1a
 MpiCommunicator::MpiCommunicator(const MpiOptions& options, const OnAbort& on_abort,
                                  const std::atomic<bool>* stop)
     : options_(options), on_abort_(on_abort) {
-  LACONIC_EXPECTS(options.largest_message_bytes >= sizeof(double));
+  LACONIC_EXPECTS(options.largest_message_bytes > 0);
   LACONIC_EXPECTS(options.largest_message_bytes <= std::size_t{1} << 30);
+  LACONIC_EXPECTS(options.piece_bytes > 0 && options.piece_bytes <= std::size_t{1} << 30);
+  LACONIC_EXPECTS(options.window_bytes > 0);
   watch(stop);
   check(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
   check(MPI_Comm_dup(MPI_COMM_WORLD, &comm_), "MPI_Comm_dup");
@@ -115,6 +118,26 @@ MPI_Request MpiCommunicator::start_control() {
   return request;
 }
 
+template <class Done>
+void MpiCommunicator::wait_until(Done done) {
+  using Seconds = std::chrono::duration<double>;
+  const auto start = std::chrono::steady_clock::now();
+  Seconds pause(options_.spin_seconds);
+  while (!done()) {
+    if (std::chrono::steady_clock::now() - start < Seconds(options_.spin_seconds)) continue;
+    std::this_thread::sleep_for(pause);
+    pause = std::min(2 * pause, Seconds(options_.longest_pause_seconds));
+  }
+}
+
+void MpiCommunicator::wait(MPI_Request& request) {
+  wait_until([&] {
+    int done = 0;
+    check(MPI_Test(&request, &done, MPI_STATUS_IGNORE), "MPI_Test");
+    return done != 0;
+  });
+}
+
 void MpiCommunicator::compare() {
   for (std::size_t r = 0; r < size_; ++r) {
     infos_[r] = received_[r].info;
@@ -135,7 +158,7 @@ void MpiCommunicator::open(const CallInfo& info, SendBytes send_bytes) {
   for (std::size_t r = 0; r < size_; ++r) sent_[r] = {info, send_bytes(r)};
   // Not blocking by name only: it has to match the one in leave().
   MPI_Request request = start_control();
-  check(MPI_Wait(&request, MPI_STATUS_IGNORE), "MPI_Wait");
+  wait(request);
   compare();
 }
 
@@ -162,7 +185,7 @@ void MpiCommunicator::leave(Ending ending, std::string_view what) {
     for (ControlRecord& record : sent_) record = {info, 0};
     MPI_Request request = start_control();
     if (ending == Ending::kReturned) {
-      check(MPI_Wait(&request, MPI_STATUS_IGNORE), "MPI_Wait");
+      wait(request);
     } else if (!done_in_time(request)) {
       abort(describe_end(fmt::format("the other ranks did not end likewise within {} seconds",
                                      options_.leave_wait_seconds)));
@@ -174,32 +197,100 @@ void MpiCommunicator::leave(Ending ending, std::string_view what) {
   }
 }
 
-void MpiCommunicator::send(std::uint32_t to, std::span<const std::byte> bytes) {
-  for_pieces(bytes, options_.largest_message_bytes, [&](std::span<const std::byte> piece) {
-    check(MPI_Isend(piece.data(), as_int(piece.size()), MPI_BYTE, as_int(to), kMessageTag, comm_,
-                    &requests_.emplace_back(MPI_REQUEST_NULL)),
-          "MPI_Isend");
+void MpiCommunicator::send(std::uint32_t to, std::span<const std::byte> bytes,
+                           std::size_t handed_on) {
+  for_pieces(bytes, options_.piece_bytes, [&](std::span<const std::byte> piece) {
+    out_.pieces.push_back({.peer = to, .bytes = piece, .handed_on = handed_on});
+    if (handed_on != kNone) ++handed_on;
   });
 }
 
-void MpiCommunicator::receive(std::uint32_t from, std::span<std::byte> bytes) {
-  for_pieces(bytes, options_.largest_message_bytes, [&](std::span<std::byte> piece) {
-    check(MPI_Irecv(piece.data(), as_int(piece.size()), MPI_BYTE, as_int(from), kMessageTag, comm_,
-                    &requests_.emplace_back(MPI_REQUEST_NULL)),
+std::size_t MpiCommunicator::receive(std::uint32_t from, std::span<std::byte> bytes) {
+  const std::size_t first = in_.pieces.size();
+  for_pieces(bytes, options_.piece_bytes, [&](std::span<std::byte> piece) {
+    in_.pieces.push_back({.peer = from, .bytes = piece});
+  });
+  return first;
+}
+
+void MpiCommunicator::start_receives() {
+  while (in_.started < in_.pieces.size() && in_.bytes_under_way < options_.window_bytes) {
+    const auto& piece = in_.pieces[in_.started];
+    check(MPI_Irecv(piece.bytes.data(), as_int(piece.bytes.size()), MPI_BYTE, as_int(piece.peer),
+                    kMessageTag, comm_, &requests_.emplace_back(MPI_REQUEST_NULL)),
           "MPI_Irecv");
+    under_way_.push_back({.incoming = true, .piece = in_.started++});
+    in_.bytes_under_way += piece.bytes.size();
+  }
+}
+
+void MpiCommunicator::start_sends() {
+  while (out_.started < out_.pieces.size() && out_.bytes_under_way < options_.window_bytes) {
+    const auto& piece = out_.pieces[out_.started];
+    if (piece.handed_on != kNone && arrived_[piece.handed_on] == 0) return;
+    check(MPI_Isend(piece.bytes.data(), as_int(piece.bytes.size()), MPI_BYTE, as_int(piece.peer),
+                    kMessageTag, comm_, &requests_.emplace_back(MPI_REQUEST_NULL)),
+          "MPI_Isend");
+    under_way_.push_back({.incoming = false, .piece = out_.started++});
+    out_.bytes_under_way += piece.bytes.size();
+  }
+}
+
+void MpiCommunicator::await_some() {
+  done_.resize(requests_.size());
+  int count = 0;
+  wait_until([&] {
+    check(MPI_Testsome(as_int(requests_.size()), requests_.data(), &count, done_.data(),
+                       MPI_STATUSES_IGNORE),
+          "MPI_Testsome");
+    return count != 0;
   });
+  for (int i = 0; i < count; ++i) {
+    const UnderWay& one = under_way_[static_cast<std::size_t>(done_[static_cast<std::size_t>(i)])];
+    if (one.incoming) {
+      arrived_[one.piece] = 1;
+      in_.bytes_under_way -= in_.pieces[one.piece].bytes.size();
+    } else {
+      out_.bytes_under_way -= out_.pieces[one.piece].bytes.size();
+    }
+  }
+  std::size_t kept = 0;  // finished requests are null now
+  for (std::size_t i = 0; i < requests_.size(); ++i) {
+    if (requests_[i] == MPI_REQUEST_NULL) continue;
+    requests_[kept] = requests_[i];
+    under_way_[kept++] = under_way_[i];
+  }
+  requests_.resize(kept);
+  under_way_.resize(kept);
 }
 
-void MpiCommunicator::wait() {
-  check(MPI_Waitall(as_int(requests_.size()), requests_.data(), MPI_STATUSES_IGNORE),
-        "MPI_Waitall");
-  requests_.clear();
+void MpiCommunicator::flow() {
+  arrived_.assign(in_.pieces.size(), 0);
+  while (true) {
+    start_receives();
+    start_sends();
+    if (requests_.empty()) break;
+    await_some();
+  }
+  LACONIC_ASSERT(in_.started == in_.pieces.size() && out_.started == out_.pieces.size());
+  in_.clear();
+  out_.clear();
 }
 
-// Small parts go to everybody at once. Others go round a ring: in every step a rank hands on to the
-// right what it was given from the left. As many bytes, but each link has one flow that never
-// stops, where several flows would overflow the queue in front of a slow link, and a flow that
-// rested would have to find the link's rate anew.
+// As many bytes as when everybody sends to everybody, but each link has one flow that never stops,
+// where several flows would overflow the queue in front of a slow link, and a flow that rested
+// would have to find the link's rate anew.
+template <class Part>
+void MpiCommunicator::gather_round_a_ring(Part part) {
+  const auto before = [&](std::uint32_t step) { return (rank_ + size_ - step) % size_; };
+  std::size_t handed_on = kNone;
+  for (std::uint32_t step = 1; step < size_; ++step) {
+    send((rank_ + 1) % size_, part(before(step - 1)), handed_on);
+    handed_on = receive(before(1), part(before(step)));
+  }
+  flow();
+}
+
 void MpiCommunicator::do_all_gather(const CallInfo& info, std::span<const std::byte> mine,
                                     Gathered& out) {
   open(info, [&](std::size_t) { return mine.size(); });
@@ -209,51 +300,43 @@ void MpiCommunicator::do_all_gather(const CallInfo& info, std::span<const std::b
     return to.subspan(offsets[r], offsets[r + 1] - offsets[r]);
   };
   std::ranges::copy(mine, part(rank_).begin());
-  requests_.clear();
-  const bool small = *std::max_element(sizes_.begin(), sizes_.end()) <= options_.at_once_bytes;
-  const auto before = [&](std::uint32_t step) { return (rank_ + size_ - step) % size_; };
-  for (std::uint32_t step = 1; step < size_; ++step) {
-    if (small) {
-      receive(before(step), part(before(step)));
-      send((rank_ + step) % size_, mine);
-    } else {
-      receive(before(1), part(before(step)));
-      send((rank_ + 1) % size_, part(before(step - 1)));
-      wait();
-    }
+  if (*std::max_element(sizes_.begin(), sizes_.end()) > options_.at_once_bytes) {
+    gather_round_a_ring(part);
+    return;
   }
-  wait();
+  for (std::uint32_t step = 1; step < size_; ++step) {
+    const std::uint32_t from = (rank_ + size_ - step) % size_;
+    receive(from, part(from));
+    send((rank_ + step) % size_, mine);
+  }
+  flow();
 }
 
-// Messages between the ranks of each pair: both know the sizes, and empty parts cost nothing. Those
-// that are not small go in steps, in each of which a rank sends to one other and receives from one,
-// so that flows do not meet in front of a link.
+// Messages between the ranks of each pair: both know the sizes, and empty parts cost nothing. At
+// any time most ranks send to one other and receive from one, so that flows hardly meet in front of
+// a link.
 void MpiCommunicator::do_all_to_all(const CallInfo& info,
                                     std::span<const std::span<const std::byte>> parts,
                                     Gathered& out) {
   open(info, [&](std::size_t r) { return parts[r].size(); });
   const std::span<std::byte> to = out.reset(sizes_);
   const std::span<const std::size_t> offsets = out.offsets();
-  const auto place = [&](std::uint32_t r) {
-    return to.subspan(offsets[r], offsets[r + 1] - offsets[r]);
-  };
-  requests_.clear();
   for (std::uint32_t step = 1; step < size_; ++step) {
     const std::uint32_t from = (rank_ + size_ - step) % size_;
     const std::uint32_t peer = (rank_ + step) % size_;
-    receive(from, place(from));
+    receive(from, to.subspan(offsets[from], offsets[from + 1] - offsets[from]));
     send(peer, parts[peer]);
-    // Ranks need not agree on this: what a rank waits for is sent in the same step.
-    if (std::max(place(from).size(), parts[peer].size()) > options_.at_once_bytes) wait();
   }
-  std::ranges::copy(parts[rank_], place(rank_).begin());
-  wait();
+  std::ranges::copy(parts[rank_], to.begin() + static_cast<std::ptrdiff_t>(offsets[rank_]));
+  flow();
 }
 
 void MpiCommunicator::broadcast_bytes(std::uint32_t root, std::span<std::byte> bytes) {
   for_pieces(bytes, options_.largest_message_bytes, [&](std::span<std::byte> piece) {
-    check(MPI_Bcast(piece.data(), as_int(piece.size()), MPI_BYTE, as_int(root), comm_),
-          "MPI_Bcast");
+    MPI_Request request = MPI_REQUEST_NULL;
+    check(MPI_Ibcast(piece.data(), as_int(piece.size()), MPI_BYTE, as_int(root), comm_, &request),
+          "MPI_Ibcast");
+    wait(request);
   });
 }
 
@@ -268,22 +351,44 @@ void MpiCommunicator::do_barrier(const CallInfo& info) {
   open(info, [](std::size_t) { return std::uint64_t{0}; });
 }
 
+// Every rank sums one slice, in the order of the ranks, and gathers the others.
 template <Real T>
-void MpiCommunicator::sum_in_place(MPI_Datatype type, std::span<T> values) {
-  for_pieces(values, options_.largest_message_bytes / sizeof(T), [&](std::span<T> piece) {
-    check(MPI_Allreduce(MPI_IN_PLACE, piece.data(), as_int(piece.size()), type, MPI_SUM, comm_),
-          "MPI_Allreduce");
-  });
+void MpiCommunicator::sum(const CallInfo& info, std::span<T> values) {
+  const auto slice = [&](std::uint32_t r) {
+    const std::size_t begin = values.size() * r / size_;
+    return std::as_writable_bytes(
+        values.subspan(begin, values.size() * (r + std::size_t{1}) / size_ - begin));
+  };
+  do_barrier(info);
+  const std::span<std::byte> mine = slice(rank_);
+  scratch_.resize(mine.size() * size_);
+  const auto row = [&](std::uint32_t r) {
+    return std::span<std::byte>(scratch_).subspan(mine.size() * r, mine.size());
+  };
+  for (std::uint32_t step = 1; step < size_; ++step) {
+    receive((rank_ + size_ - step) % size_, row((rank_ + size_ - step) % size_));
+    send((rank_ + step) % size_, slice((rank_ + step) % size_));
+  }
+  flow();
+  std::ranges::copy(mine, row(rank_).begin());
+  for (std::size_t at = 0; at < mine.size(); at += sizeof(T)) {
+    T total = 0;
+    for (std::uint32_t r = 0; r < size_; ++r) {
+      T term;
+      std::memcpy(&term, row(r).data() + at, sizeof term);
+      total += term;
+    }
+    std::memcpy(mine.data() + at, &total, sizeof total);
+  }
+  gather_round_a_ring(slice);
 }
 
 void MpiCommunicator::do_fast_sum(const CallInfo& info, std::span<float> values) {
-  do_barrier(info);
-  sum_in_place(MPI_FLOAT, values);
+  sum(info, values);
 }
 
 void MpiCommunicator::do_fast_sum(const CallInfo& info, std::span<double> values) {
-  do_barrier(info);
-  sum_in_place(MPI_DOUBLE, values);
+  sum(info, values);
 }
 
 }  // namespace laconic

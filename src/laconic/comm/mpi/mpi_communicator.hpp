@@ -58,6 +58,28 @@ class MpiCommunicator final : public Communicator {
   };
   static_assert(sizeof(ControlRecord) == kControlBytes);
 
+  static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
+  // Pieces of one direction, and how far they are.
+  template <class Byte>
+  struct Stream {
+    struct Piece {
+      std::uint32_t peer = 0;
+      std::span<Byte> bytes = {};
+      std::size_t handed_on = kNone;  // the piece of the other direction that it has to wait for
+    };
+    std::vector<Piece> pieces = {};
+    std::size_t started = 0;
+    std::size_t bytes_under_way = 0;
+    void clear() {
+      pieces.clear();
+      started = 0;
+    }
+  };
+  struct UnderWay {
+    bool incoming = false;
+    std::size_t piece = 0;
+  };
+
   void do_all_gather(const CallInfo& info, std::span<const std::byte> mine, Gathered& out) override;
   void do_all_to_all(const CallInfo& info, std::span<const std::span<const std::byte>> parts,
                      Gathered& out) override;
@@ -71,16 +93,31 @@ class MpiCommunicator final : public Communicator {
   // Tells rank r about send_bytes(r) bytes. Afterwards sizes_[r] is what rank r has for this one.
   template <class SendBytes>
   void open(const CallInfo& info, SendBytes send_bytes);
-  // Messages in pieces, which are under way until wait().
-  void send(std::uint32_t to, std::span<const std::byte> bytes);
-  void receive(std::uint32_t from, std::span<std::byte> bytes);
-  void wait();
+  // Puts messages into the stream of this call, in pieces. With `handed_on` the pieces are those of
+  // the receive() that began with this piece, and each leaves when it has come.
+  void send(std::uint32_t to, std::span<const std::byte> bytes, std::size_t handed_on = kNone);
+  // The number of its first piece.
+  std::size_t receive(std::uint32_t from, std::span<std::byte> bytes);
+  // Sends and receives all pieces, each way in the order in which they were put there.
+  void flow();
+  void start_receives();
+  void start_sends();
+  // Waits until some piece that is under way has come or gone.
+  void await_some();
   MPI_Request start_control();
+  void wait(MPI_Request& request);
+  // Calls done() until it is true, with pauses.
+  template <class Done>
+  void wait_until(Done done);
   void compare();
   // Sends `bytes` of `root` in pieces. Precondition: all ranks know the size.
   void broadcast_bytes(std::uint32_t root, std::span<std::byte> bytes);
   template <Real T>
-  void sum_in_place(MPI_Datatype type, std::span<T> values);
+  void sum(const CallInfo& info, std::span<T> values);
+  // A rank hands on to its right, piece by piece, what it was given from its left, until everybody
+  // has part(r) of every rank r.
+  template <class Part>
+  void gather_round_a_ring(Part part);
   // Throws CommError unless code is MPI_SUCCESS; the communicator is then finished.
   void check(int code, std::string_view call);
   [[nodiscard]] bool done_in_time(MPI_Request& request);
@@ -100,7 +137,13 @@ class MpiCommunicator final : public Communicator {
   std::vector<ControlRecord> received_;
   std::vector<CallInfo> infos_;
   std::vector<std::uint64_t> sizes_;
+  Stream<std::byte> in_;
+  Stream<const std::byte> out_;
+  std::vector<std::uint8_t> arrived_;  // one per piece of in_
   std::vector<MPI_Request> requests_;  // of pieces under way
+  std::vector<UnderWay> under_way_;    // what they are
+  std::vector<int> done_;
+  std::vector<std::byte> scratch_;  // what others have for the slice that this rank sums
 };
 
 }  // namespace laconic

@@ -23,6 +23,8 @@ from shapes import SHAPES
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NETLAB = ROOT / "tools" / "netlab"
+# Examples per rank: a batch of 32 of the GPT takes two cores four seconds, and hides the network.
+BATCH = {"gpt": 4}
 PEERS = ("dense", "fp16", "powersgd")
 METHODS = ("dense:shards={0}", "dense:sum=fast", "vote:beta=0.9,shards={0}",
            "mirror:down=(ef21:topk:k=0.01):ef21:topk:k=0.01", "lowrank:rank=4")
@@ -49,13 +51,17 @@ def netlab(options, *arguments):
     return done.stdout
 
 
+def batch_of(options, model):
+    return options.batch or BATCH.get(model, 32)
+
+
 def json_line(text):
     return json.loads(next(line for line in text.splitlines() if line.startswith("{")))
 
 
 def peer(options, model, method):
     return json_line(netlab(options, "each", options.python, ROOT / "bench/ddp/peer.py", "--model", model, "--method",
-                            method, "--batch", options.batch, "--steps", options.steps))
+                            method, "--batch", batch_of(options, model), "--steps", options.steps))
 
 
 def laconic(options, model, rate, gradient_seconds):
@@ -66,8 +72,8 @@ def laconic(options, model, rate, gradient_seconds):
 
 def trained(options, model, method):
     """With laconic::torch::GradientSynchronizer, behind a real backward pass."""
-    return json_line(netlab(options, "exec", options.trainer, model, method.format(options.hosts), options.batch,
-                            options.steps))
+    return json_line(netlab(options, "exec", options.trainer, model, method.format(options.hosts),
+                            batch_of(options, model), options.steps))
 
 
 def measure(options, put):
@@ -96,33 +102,42 @@ def rows_of(line):
     if line["by"] == "trainer":
         return [(f"laconic `{line['method']}`", line["step_seconds"], None, line["sent_bytes"])]
     if line["by"] == "peer":
-        name = {"none": "gradient alone"}.get(line["method"], f"DDP {line['method']}")
+        name = {"none": "DDP's gradient alone"}.get(line["method"], f"DDP {line['method']}")
         return [(name, line["step_seconds"], None, line["sent_bytes"])]
-    return [(f"plan of `{method['aggregator']}`", method["measured"]["step_seconds"], method["step_seconds"],
+    return [(f"`{method['aggregator']}`", method["measured"]["step_seconds"], method["step_seconds"],
              method["link_bytes"]) for method in line["methods"] if method["measured"]]
 
 
+def megabytes(count):
+    return f"{count / 1e6:.3g}" if count >= 1000 else "0"
+
+
+def place_of(line):
+    return f"{line['model']}, {line['hosts']} x {line['rate']}"
+
+
+def grid(lines, text):
+    """A row per method, a column per model and network."""
+    places = list(dict.fromkeys(place_of(line) for line in lines))
+    cells = {(row[0], place_of(line)): text(row) for line in lines for row in rows_of(line)}
+    methods = list(dict.fromkeys(method for method, _ in cells))
+    out = ["| method | " + " | ".join(places) + " |", "|---" + "|---:" * len(places) + "|"]
+    return out + ["| " + " | ".join([method] + [cells.get((method, place), "") for place in places]) + " |" for method in methods]
+
+
 def table(lines):
-    out = []
-    groups = []
-    for line in lines:
-        key = (line["model"], line["rate"], line["hosts"])
-        if key not in groups:
-            groups.append(key)
-    for key in groups:
-        rows = [row for line in lines if (line["model"], line["rate"], line["hosts"]) == key for row in rows_of(line)]
-        out += [f"{key[0]}, {key[2]} hosts, {key[1]}", "", "| method | ms per step | predicted | off | MB per step |",
-                "|---|---:|---:|---:|---:|"]
-        for name, step, predicted, sent in rows:
-            ahead = f"{predicted * 1e3:.1f} | {100 * (predicted / step - 1):+.0f} %" if predicted else " | "
-            out.append(f"| {name} | {step * 1e3:.1f} | {ahead} | {sent / 1e6:.3f} |")
-        out.append("")
+    out = ["Milliseconds per step (megabytes that left rank 0):", ""]
+    out += grid([line for line in lines if line["by"] != "laconic"], lambda row: f"{row[1] * 1e3:.1f} ({megabytes(row[3])})")
+    plans = [line for line in lines if line["by"] == "laconic"]
+    if plans:
+        out += ["", "`laconic plan --verify`: measured milliseconds per step, and by how much the prediction was off:", ""]
+        out += grid(plans, lambda row: f"{row[1] * 1e3:.1f} ({100 * (row[2] / row[1] - 1):+.0f} %)")
     return "\n".join(out)
 
 
 def too_far(lines, percent):
     """Predictions that are off by more."""
-    return [f"{line['model']}, {line['rate']}, {name}: {100 * (predicted / step - 1):+.0f} %" for line in lines
+    return [f"{place_of(line)}, {name}: {100 * (predicted / step - 1):+.0f} %" for line in lines
             for name, step, predicted, _ in rows_of(line) if predicted and abs(predicted / step - 1) > percent / 100]
 
 
@@ -141,7 +156,7 @@ def main():
     parser.add_argument("--models", nargs="+", choices=SHAPES, default=list(SHAPES))
     parser.add_argument("--methods", nargs="+", default=list(METHODS))
     parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--batch", type=int, help="examples per rank; default 32, of the GPT 4")
     parser.add_argument("--gradient", type=float, default=0.0, metavar="SECONDS", help="with --no-peer")
     options = parser.parse_args()
     if options.table:

@@ -9,10 +9,13 @@ import uPlot from "uplot";
 import { element } from "./dom.js";
 import { eachSpan, keptIndices, lowerBound, visibleRange } from "./decimate.js";
 import * as format from "./format.js";
+import { drawingOn, SvgContext } from "./svg.js";
 
 const HEIGHT = 360;
 const NEAR = 40; // pixels within which the cursor picks a curve
 const CROWDED = 3; // points per column of pixels from which spans are painted
+const LEGEND_ROW = 18;
+const LEGEND_FONT = "12px system-ui, sans-serif";
 const identity = (value) => value;
 
 // What can be drawn: not NaN, and positive on a log axis. Arrays stay as they are where they can.
@@ -75,9 +78,39 @@ function axis({ label, text = format.number }, log, range, more) {
   };
 }
 
+// Repeats of a method share a name.
+const nameOf = ({ name, label }) => name ?? label;
+
+// The curves' names under a picture of `width` pixels, in columns; the rows that this takes.
+function drawLegend(ctx, curves, width, top, ink) {
+  const named = [...new Map(curves.map((curve) => [nameOf(curve), curve])).values()];
+  ctx.font = LEGEND_FONT;
+  ctx.textAlign = "left";
+  ctx.textBaseline = "middle";
+  const ruler = document.createElement("canvas").getContext("2d");
+  ruler.font = LEGEND_FONT;
+  const widest = Math.max(0, ...named.map((curve) => ruler.measureText(nameOf(curve)).width));
+  const columns = Math.max(1, Math.floor((width - LEGEND_ROW) / (widest + 60)));
+  named.forEach((curve, i) => {
+    const x = LEGEND_ROW + (i % columns) * ((width - LEGEND_ROW) / columns);
+    const y = top + (Math.floor(i / columns) + 0.5) * LEGEND_ROW;
+    ctx.strokeStyle = curve.color;
+    ctx.lineWidth = 3;
+    ctx.setLineDash(curve.dash);
+    ctx.beginPath();
+    ctx.moveTo(x, y);
+    ctx.lineTo(x + 28, y);
+    ctx.stroke();
+    ctx.fillStyle = ink;
+    ctx.fillText(nameOf(curve), x + 36, y);
+  });
+  return Math.ceil(named.length / columns);
+}
+
 export class Chart {
   // `onHover(key)` is told which method the cursor is near, null for none.
   constructor(host, { label, onHover = () => {} }) {
+    this.label = label;
     this.onHover = onHover;
     this.view = null; // [from, to] of x, null: all
     this.highlighted = null;
@@ -91,13 +124,19 @@ export class Chart {
       "aria-label": `${label}; arrow keys read points, plus and minus zoom, Escape shows all`,
     });
     this.readout = element("output", { className: "readout" });
-    host.replaceChildren(this.box, this.readout);
+    host.chart = this; // for programs that steer the page
+    const save = element("button", { type: "button", className: "save" }, "save as SVG");
+    save.addEventListener("click", () => this.save());
+    host.replaceChildren(
+      this.box,
+      element("div", { className: "below" }, this.readout, save),
+    );
     this.box.addEventListener("keydown", (event) => this.key(event));
     this.box.addEventListener("dblclick", () => this.zoom(null));
     new ResizeObserver(() => this.resize()).observe(this.box);
   }
 
-  // curves: {xs, ys, color, dash, key, label}; ys of all rows, xs not decreasing.
+  // curves: {xs, ys, color, dash, key, label, name}; ys of all rows, xs not decreasing.
   show({ curves, x, y, logX, logY }) {
     const axes = `${x.label}/${logX}/${x.stays ?? ""}`;
     if (axes !== this.axes) this.view = null;
@@ -150,11 +189,21 @@ export class Chart {
 
   build() {
     this.plot?.destroy();
+    // A plot that was replaced may still have something to draw.
+    this.plot = this.newPlot(this.width(), {
+      draw: [(plot) => plot === this.plot && this.draw(plot)],
+      setSelect: [() => this.select()],
+      setCursor: [(plot) => plot === this.plot && this.hover()],
+    });
+    this.box.replaceChildren(this.plot.root);
+  }
+
+  newPlot(width, hooks) {
     const { x, y, logX, logY } = this.options;
     const ranges = this.ranges();
-    this.plot = new uPlot(
+    return new uPlot(
       {
-        width: this.width(),
+        width,
         height: HEIGHT,
         legend: { show: false },
         cursor: {
@@ -171,16 +220,52 @@ export class Chart {
           axis(y, logY, ranges.y, { size: 74 }),
         ],
         series: [{}, { show: true, points: { show: false }, paths: () => null }],
-        // A plot that was replaced may still have something to draw.
-        hooks: {
-          draw: [(plot) => plot === this.plot && this.draw()],
-          setSelect: [() => this.select()],
-          setCursor: [(plot) => plot === this.plot && this.hover()],
-        },
+        hooks,
       },
       [ranges.x, [ranges.y[0], ranges.y[1]]],
-      this.box,
     );
+  }
+
+  // What the chart shows now as the text of an SVG file, with the names of the curves under it.
+  svg(width = this.width()) {
+    return new Promise((done, failed) => {
+      const context = new SvgContext();
+      const draw = (plot) => {
+        try {
+          this.draw(plot);
+          done(this.framed(context, width));
+        } catch (error) {
+          failed(error);
+        } finally {
+          plot.destroy();
+        }
+      };
+      drawingOn(context, () => this.newPlot(width, { draw: [draw] }));
+    });
+  }
+
+  framed(context, width) {
+    const style = getComputedStyle(document.documentElement);
+    const color = (name) => style.getPropertyValue(name).trim();
+    const scale = devicePixelRatio;
+    const { logX } = this.options;
+    const seen = ({ xs, ys }) => ys.some((y, i) => !Number.isNaN(y) && (!logX || xs[i] > 0));
+    const shown = this.curves.filter(seen);
+    context.scale(scale);
+    const rows = drawLegend(context, shown, width, HEIGHT, color("--ink"));
+    return context.picture({
+      width: width * scale,
+      height: (HEIGHT + (rows + 0.5) * LEGEND_ROW) * scale,
+      scale,
+      background: color("--paper"),
+      description: `${this.options.y.label} against ${this.options.x.label}`,
+    });
+  }
+
+  async save() {
+    const address = URL.createObjectURL(new Blob([await this.svg()], { type: "image/svg+xml" }));
+    element("a", { href: address, download: `${document.title}, ${this.label}.svg` }).click();
+    setTimeout(() => URL.revokeObjectURL(address), 60000); // the browser reads it after the click
   }
 
   width() {
@@ -194,12 +279,11 @@ export class Chart {
   }
 
   // Maps from values to pixels of the canvas.
-  pixels() {
-    const { bbox } = this.plot;
+  pixels({ bbox, scales }) {
     const line = (scale, log, start, length) => {
       const f = log ? Math.log10 : identity;
-      const low = f(this.plot.scales[scale].min);
-      const factor = length / (f(this.plot.scales[scale].max) - low);
+      const low = f(scales[scale].min);
+      const factor = length / (f(scales[scale].max) - low);
       return (value) => start + (f(value) - low) * factor;
     };
     const { logX, logY } = this.options;
@@ -209,9 +293,9 @@ export class Chart {
     };
   }
 
-  draw() {
-    const { ctx, bbox } = this.plot;
-    const { toX, toY } = this.pixels();
+  draw(plot) {
+    const { ctx, bbox } = plot;
+    const { toX, toY } = this.pixels(plot);
     ctx.save();
     ctx.beginPath();
     ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
@@ -219,15 +303,14 @@ export class Chart {
     // What is highlighted lies above the others.
     const above = (curve) => (curve.key === this.highlighted ? 1 : 0);
     for (const curve of [...this.curves].sort((a, b) => above(a) - above(b))) {
-      this.drawCurve(curve, toX, toY);
+      this.drawCurve(plot, curve, toX, toY);
     }
-    if (this.reading) this.drawPoint(toX, toY);
+    if (this.reading) this.drawPoint(ctx, toX, toY);
     ctx.restore();
   }
 
-  drawCurve(curve, toX, toY) {
-    const { ctx, bbox } = this.plot;
-    const { min, max } = this.plot.scales.x;
+  drawCurve({ ctx, bbox, scales }, curve, toX, toY) {
+    const { min, max } = scales.x;
     let [from, to] = visibleRange(curve.xs, min, max);
     if (this.options.logX) from = Math.max(from, lowerBound(curve.xs, Number.MIN_VALUE));
     const highlighted = curve.key === this.highlighted;
@@ -236,12 +319,11 @@ export class Chart {
     ctx.fillStyle = curve.color;
     ctx.lineWidth = (highlighted ? 3.2 : 1.6) * devicePixelRatio;
     const columnOf = (x) => Math.round(toX(x));
-    if (to - from > CROWDED * bbox.width) this.paintSpans(curve, from, to, columnOf, toY);
-    else this.strokeLine(curve, keptIndices(curve.xs, curve.ys, from, to, columnOf), toX, toY);
+    if (to - from > CROWDED * bbox.width) this.paintSpans(ctx, curve, from, to, columnOf, toY);
+    else this.strokeLine(ctx, curve, keptIndices(curve.xs, curve.ys, from, to, columnOf), toX, toY);
   }
 
-  paintSpans({ xs, ys }, from, to, columnOf, toY) {
-    const { ctx } = this.plot;
+  paintSpans(ctx, { xs, ys }, from, to, columnOf, toY) {
     const width = ctx.lineWidth;
     eachSpan(xs, ys, from, to, columnOf, (column, low, high) => {
       const top = toY(high) - width / 2;
@@ -249,8 +331,7 @@ export class Chart {
     });
   }
 
-  strokeLine(curve, kept, toX, toY) {
-    const { ctx } = this.plot;
+  strokeLine(ctx, curve, kept, toX, toY) {
     const { xs, ys } = curve;
     ctx.lineJoin = "round";
     ctx.setLineDash(curve.dash.map((length) => length * devicePixelRatio));
@@ -266,21 +347,19 @@ export class Chart {
     }
     ctx.stroke();
     ctx.setLineDash([]);
-    if (kept.length === 1) this.dot(curve, kept[0], toX, toY, 3);
+    if (kept.length === 1) this.dot(ctx, curve, kept[0], toX, toY, 3);
   }
 
-  dot({ xs, ys }, index, toX, toY, radius) {
-    const { ctx } = this.plot;
+  dot(ctx, { xs, ys }, index, toX, toY, radius) {
     ctx.beginPath();
     ctx.arc(toX(xs[index]), toY(ys[index]), radius * devicePixelRatio, 0, 2 * Math.PI);
     ctx.fill();
   }
 
-  drawPoint(toX, toY) {
-    const { ctx } = this.plot;
+  drawPoint(ctx, toX, toY) {
     ctx.globalAlpha = 1;
     ctx.fillStyle = this.reading.curve.color;
-    this.dot(this.reading.curve, this.reading.index, toX, toY, 5);
+    this.dot(ctx, this.reading.curve, this.reading.index, toX, toY, 5);
   }
 
   select() {

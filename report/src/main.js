@@ -143,6 +143,7 @@ class Page {
           color: curve.method.color,
           dash: curve.method.dash,
           key: curve.method.key,
+          name: curve.method.label,
           label:
             curve.method.curves.length > 1
               ? `${curve.method.label} (repeat ${curve.repeat})`

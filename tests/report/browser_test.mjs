@@ -3,7 +3,7 @@
 // it should, and no text of a run is executed. Leaves a picture of every view in LACONIC_SHOTS.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { appendFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test as testOfNode } from "node:test";
 import * as s from "./support.mjs";
@@ -81,6 +81,32 @@ test("axes are linear or logarithmic", async () => {
   await s.shot(page(), "logarithmic");
   await page().uncheck("#log-x");
   await page().uncheck("#log-y");
+});
+
+test("a chart is saved as SVG with the curves, axes and names that it shows", async () => {
+  await page().locator("#method-list li input").first().uncheck();
+  const download = page().waitForEvent("download");
+  await page().click("#main-chart .save");
+  const file = await download;
+  assert.equal(file.suggestedFilename(), "page - laconic report, Curves.svg");
+  const path = join(s.work, "chart.svg");
+  await file.saveAs(path);
+  await page().locator("#method-list li input").first().check();
+  const svg = readFileSync(path, "utf8");
+  assert.match(svg, /^<svg [^>]*width="\d+"/);
+  for (const name of ["signSGD vote", "ordered", "laser", "Rounds", "Loss"])
+    assert.ok(svg.includes(`>${name}</text>`), name);
+  assert.ok(!svg.includes(">dense SGD<"), "a method that is switched off");
+  assert.ok(!/NaN|undefined|Infinity/.test(svg));
+  const { page: picture, complaints } = await s.openFile(path);
+  const size = await picture.$eval("svg", (root) => {
+    const boxes = [...root.querySelectorAll("path")].map((one) => one.getBBox().width);
+    return { width: root.viewBox.baseVal.width, widest: Math.max(...boxes), paths: boxes.length };
+  });
+  assert.ok(size.paths > 6 && size.widest > size.width / 2);
+  await s.shot(picture, "chart-svg", { fullPage: false });
+  await picture.close();
+  assert.deepEqual(complaints, []);
 });
 
 test("bits are those of the meter", async () => {

@@ -106,8 +106,16 @@ export async function stopBrowser() {
   rmSync(work, { recursive: true, force: true });
 }
 
-// A tab whose `complaints` are console errors, exceptions, dialogs and requests out of the page.
-export async function open(address, { viewport, colorScheme = "light" } = {}) {
+// A tab with the page of a run, whose `complaints` are console errors, exceptions, dialogs and requests
+// out of the page.
+export async function open(address, options = {}) {
+  const tab = await openFile(address, options);
+  await tab.page.waitForSelector("#main-chart canvas");
+  return tab;
+}
+
+// The same with any file.
+export async function openFile(address, { viewport, colorScheme = "light" } = {}) {
   const page = await context.newPage();
   const complaints = [];
   const url = address.startsWith("http") ? address : pathToFileURL(address).href;
@@ -131,7 +139,6 @@ export async function open(address, { viewport, colorScheme = "light" } = {}) {
   await page.emulateMedia({ colorScheme });
   if (viewport) await page.setViewportSize(viewport);
   await page.goto(url);
-  await page.waitForSelector("#main-chart canvas");
   return { page, complaints };
 }
 

@@ -25,5 +25,6 @@ void add_data(CLI::App& app, Action& chosen);
 void add_herding(CLI::App& app, Action& chosen);
 void add_completion(CLI::App& app, Action& chosen);
 void add_manual(CLI::App& app, Action& chosen);
+void add_reference(CLI::App& app, Action& chosen);
 
 }  // namespace laconic::cli

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/card_text.hpp"
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
 #include "laconic/aggregate/aggregator.hpp"
@@ -23,33 +24,6 @@ namespace {
 
 constexpr std::size_t kWidth = 80;
 
-std::string range_text(const ParamCard& param) {
-  switch (param.type) {
-    case ParamType::kChoice:
-      return join_or(param.choices);
-    case ParamType::kFlag:
-      return "true or false";
-    case ParamType::kText:
-      return "text";
-    case ParamType::kSpec:
-      return fmt::format("a {} in brackets", param.spec_kind);
-    case ParamType::kInteger:
-    case ParamType::kIntegers:
-    case ParamType::kReal:
-      break;
-  }
-  std::string out = param.type == ParamType::kReal ? "number" : "whole number";
-  const bool low = std::isfinite(param.min);
-  const bool high = std::isfinite(param.max);
-  if (low)
-    out += fmt::format("{} {}", param.min_open ? " above" : ", at least", shortest(param.min));
-  if (high) {
-    out += fmt::format("{} {}", param.max_open ? ", below" : ", at most", shortest(param.max));
-  }
-  if (param.type == ParamType::kIntegers) out += ", or several joined by '/'";
-  return out;
-}
-
 std::string card_text(const Card& card) {
   std::string out = fmt::format("{} ({})\n", card.name, card.kind);
   out += wrapped(card.summary, 2, kWidth);
@@ -60,10 +34,12 @@ std::string card_text(const Card& card) {
                                    : fmt::format("; without one {}", card.default_inner)),
                    2, kWidth);
   }
+  if (!card.formula.empty()) out += '\n';
+  for (const std::string_view line : lines_of(card.formula)) {
+    out += fmt::format("    {}\n", line);
+  }
   for (const ParamCard& param : card.params) {
-    out += fmt::format("\n  {}: {}; {}\n", param.key, range_text(param),
-                       param.default_text.empty() ? std::string("must be given")
-                                                  : fmt::format("default {}", param.default_text));
+    out += fmt::format("\n  {}: {}; {}\n", param.key, range_text(param), default_text(param));
     if (!param.help.empty()) out += wrapped(param.help, 4, kWidth);
   }
   if (!card.promises.empty()) {
@@ -228,9 +204,10 @@ void add_list(CLI::App& app, Action& chosen) {
 
 void add_describe(CLI::App& app, Action& chosen) {
   auto question = std::make_shared<Question>();  // likewise
-  CLI::App* command = app.add_subcommand("describe",
-                                         "Show a method's parameters, promises and paper; of an "
-                                         "aggregator's spec A, B and the step of its theory");
+  CLI::App* command =
+      app.add_subcommand("describe",
+                         "Show a method's formula, parameters, promises and paper; of an "
+                         "aggregator's spec A, B and the step of its theory");
   command
       ->add_option("NAME", question->name, "As laconic list shows it, or the spec of an aggregator")
       ->required();

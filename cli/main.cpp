@@ -40,6 +40,7 @@ int execute(int argc, const char* const* argv) {
   add_herding(app, chosen);
   add_completion(app, chosen);
   add_manual(app, chosen);
+  add_reference(app, chosen);
   add_version_everywhere(app);
   try {
     app.parse(argc, argv);

@@ -139,6 +139,12 @@ const Card& adsgd_card() {
         .kind = "aggregator",
         .name = "adsgd",
         .summary = "A-DSGD: the largest entries, projected at random, over an analog channel",
+        .formula =
+            "p_i = g_i + e_i; t_i = the max(1, floor(ratio d / 2)) largest entries of p_i\n"
+            "message A t_i; e_i <- p_i - t_i; A is s x d, s = max(1, floor(ratio d)), N(0, 1/s)\n"
+            "direction = A^T (A A^T)^-1 (the mean as heard), or 20 steps of message passing\n"
+            "heard: mean of X_i + c / (K sqrt(P_b)) z, z ~ N(0, I), over K active workers\n"
+            "P_b = the block's power, c = the largest |X_i| (|X_i| / |h_i| under fading)",
         .paper =
             "Amiri, Gunduz: Machine Learning at the Wireless Edge, IEEE TSP 2020, arXiv "
             "1901.00844",

@@ -157,6 +157,13 @@ const Card& air_card() {
         .summary =
             "an additive compressor over an analog channel: air is Z-SGD, "
             "air:crandk:correlated=true Random-K",
+        .formula =
+            "memory=none: message C(g_i); direction = the mean as heard\n"
+            "memory=ef14: p_i = g_i + e_i; message C(p_i); e_i <- p_i - C(p_i)\n"
+            "memory=ef21: message C(g_i - h_i); h_i <- h_i + C(g_i - h_i)\n"
+            "             h <- h + (K/n) (the mean as heard); direction = h\n"
+            "heard: mean of X_i + c / (K sqrt(P_b)) z, z ~ N(0, I), over K active workers\n"
+            "P_b = the block's power, c = the largest |X_i| (|X_i| / |h_i| under fading)",
         .paper =
             "Makkuva, Bondaschi, Vogels, Jaggi, Kim, Gastpar: LASER, ICML 2024, arXiv "
             "2310.13033",

@@ -58,6 +58,10 @@ const Card& air_sign_card() {
       .kind = "aggregator",
       .name = "air-sign",
       .summary = "majority vote over the air: signs superpose, the server takes the sign",
+      .formula =
+          "message sign(g_i), sign(0) = 0; direction = sign(the mean as heard)\n"
+          "heard: mean of X_i + c / (K sqrt(P_b)) z, z ~ N(0, I), over K active workers\n"
+          "P_b = the block's power, c = the largest |X_i| (|X_i| / |h_i| under fading)",
       .paper =
           "Makkuva et al.: LASER, ICML 2024, arXiv 2310.13033; Bernstein et al.: signSGD, ICML "
           "2018, arXiv 1802.04434",

@@ -109,6 +109,12 @@ const Card& air_sketch_card() {
         .kind = "aggregator",
         .name = "air-sketch",
         .summary = "a count-sketch of one row over an analog channel",
+        .formula =
+            "message S_b = sum over j with h(j) = b of e_j g_ij, b = 1..s\n"
+            "direction_j = e_j S_h(j), S = the mean as heard; s = max(1, floor(ratio d))\n"
+            "h(j) uniform in 1..s and e_j = +-1 are drawn anew every round, alike for all\n"
+            "heard: mean of X_i + c / (K sqrt(P_b)) z, z ~ N(0, I), over K active workers\n"
+            "P_b = the block's power, c = the largest |X_i| (|X_i| / |h_i| under fading)",
         .paper =
             "Makkuva et al.: LASER, ICML 2024, arXiv 2310.13033; Charikar, Chen, "
             "Farach-Colton: Finding Frequent Items in Data Streams, ICALP 2002",

@@ -204,6 +204,12 @@ const Card& ddsgd_card() {
         .summary =
             "D-DSGD: as many coordinates as the capacity of the noisy channel allows, "
             "without error",
+        .formula =
+            "R = s / (2 n) log2(1 + n P / s), s = max(1, floor(ratio d)) channel uses\n"
+            "q = the largest q <= d/2 with log2 binom(d, q) + 33 <= R; p_i = g_i + e_i\n"
+            "u = mean over the q largest entries of max(p_i, 0), l of max(-p_i, 0)\n"
+            "message m_i: u at the q largest if u >= l, else -l at the q smallest; 0 elsewhere\n"
+            "e_i <- p_i - m_i; direction = mean of m_i",
         .paper =
             "Amiri, Gunduz: Machine Learning at the Wireless Edge, IEEE TSP 2020, arXiv "
             "1901.00844",

@@ -162,6 +162,7 @@ const Card& dense_card() {
       .kind = "aggregator",
       .name = "dense",
       .summary = "the mean of all gradients, uncompressed",
+      .formula = "direction = mean of g_i",
       .params =
           {{.key = "wire",
             .type = ParamType::kChoice,

@@ -283,6 +283,13 @@ const Card& ef_card() {
       .kind = "aggregator",
       .name = "ef",
       .summary = "error feedback around a contractive compressor; ef:sign is EF-signSGD",
+      .formula =
+          "worker: p_i = g_i + gain r e_i; message D_i = C(p_i)\n"
+          "        e_i <- keep r e_i + g_i - D_i\n"
+          "server: p = mean of D_i + r e; D = C(p); e <- p - D; direction = D\n"
+          "        two_way=false: direction = mean of D_i\n"
+          "r = the last step size over this one\n"
+          "clamp=c: every tensor of D_i is scaled down to |D_i|_inf <= c median |D_j|_inf",
       .paper =
           "Karimireddy, Rebjock, Stich, Jaggi: Error Feedback Fixes SignSGD, ICML 2019, arXiv "
           "1901.09847; Zheng, "

@@ -154,6 +154,10 @@ const Card& krum_card() {
       .name = "krum",
       .summary =
           "Multi-Krum: the mean of the n-f gradients that lie closest to the others, uncompressed",
+      .formula =
+          "score_i = sum of |g_i - g_j| over the n - f - 2 workers j nearest to i\n"
+          "direction = mean of the n - f gradients of lowest score\n"
+          "squared=true: |g_i - g_j|^2",
       .paper =
           "Blanchard, El Mhamdi, Guerraoui, Stainer: Machine Learning with Adversaries: Byzantine "
           "Tolerant Gradient "

@@ -16,6 +16,12 @@ const Card& laser_card() {
         .kind = "aggregator",
         .name = "laser",
         .summary = "low-rank gradients over an analog channel, with power allocation",
+        .formula =
+            "lowrank's alternating (or two-factor) form, where every mean is what is heard:\n"
+            "mean of X_i + c / (K sqrt(P_b)) z, z ~ N(0, I), over K active workers\n"
+            "P_b = the block's power, c = the largest |X_i| (|X_i| / |h_i| under fading)\n"
+            "variant=ideal: P = U_r S_r^(1/2), Q = V_r S_r^(1/2) of M = g + e = U S V^T\n"
+            "               direction = (P as heard) (Q as heard)^T; e <- M - P Q^T",
         .paper =
             "Makkuva, Bondaschi, Vogels, Jaggi, Kim, Gastpar: LASER, ICML 2024, arXiv "
             "2310.13033",

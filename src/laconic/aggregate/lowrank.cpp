@@ -42,6 +42,13 @@ const Card& lowrank_card() {
         .kind = "aggregator",
         .name = "lowrank",
         .summary = "PowerSGD: factors of low rank with local residuals, all-reduced",
+        .formula =
+            "per matrix M_i = g_i + e_i, with a common basis Q or P of `rank` columns:\n"
+            "two-factor:  B = orth(Q); P = orth(mean of M_i B); Y_i = M_i^T P\n"
+            "             e_i <- M_i - P Y_i^T; Q = mean of Y_i; direction = P Q^T\n"
+            "alternating: B = orth(P); X_i = M_i^T B; e_i <- M_i - B X_i^T\n"
+            "             Q = mean of X_i; direction = B Q^T; next round: sides exchanged\n"
+            "other tensors: direction = mean of g_i",
         .paper = "Vogels, Karimireddy, Jaggi: PowerSGD, NeurIPS 2019, arXiv 1905.13727",
         .params = low_rank_params(),
         .promises =

@@ -564,6 +564,10 @@ const Card& mirror_card() {
       .kind = "aggregator",
       .name = "mirror",
       .summary = "a mechanism (EF21, LAG, MARINA, ...): the server mirrors what workers believe",
+      .formula =
+          "h_i <- M(h_i, y_i, g_i), M the inner mechanism, y_i the last gradient\n"
+          "direction = mean of h_i\n"
+          "down=M2: b <- M2(b, last mean of h_i, mean of h_i); direction = b",
       .paper =
           "Richtarik, Sokolov, Fatkhullin, Gasanov, Li, Gorbunov: 3PC, ICML 2022, arXiv 2202.00998",
       .params = {{.key = "init",

@@ -652,6 +652,11 @@ const Card& quantized_card() {
       .summary =
           "the mean of compressed gradients without memory; down comes a sparse model, the "
           "mean, or sums of levels",
+      .formula =
+          "q = mean of Q(g_i)\n"
+          "down=model: model = the optimizer's step along q; down=lossless: direction = q\n"
+          "down=quantized: direction = Q2(q), Q2 = `again`\n"
+          "down=sum: direction = q, where all Q use the largest of the workers' scales",
       .paper =
           "Xu et al.: Quantized Adaptive Subgradient Algorithms, arXiv 2208.05631; Wen et al.: "
           "TernGrad, NeurIPS 2017, arXiv 1705.07878",

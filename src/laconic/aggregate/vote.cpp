@@ -269,6 +269,10 @@ const Card& vote_card() {
       .kind = "aggregator",
       .name = "vote",
       .summary = "signSGD / Signum with majority vote: one bit per coordinate up and down",
+      .formula =
+          "v_i <- beta v_i + (1 - beta) g_i; message sign(v_i)\n"
+          "direction = sign(sum of the messages); quorum=q: 0 where |sum| < q\n"
+          "warmup=true: message sign(g_i) in the first rounds",
       .paper =
           "Bernstein, Zhao, Azizzadenesheli, Anandkumar: signSGD with Majority Vote is "
           "Communication Efficient and "

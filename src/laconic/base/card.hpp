@@ -41,6 +41,9 @@ struct Card {
   std::string_view kind;  // "compressor", "aggregator", "optimizer", ...
   std::string_view name;
   std::string_view summary;  // one line
+  // What the method computes, in lines of plain text, in the symbols that the page of its kind
+  // explains.
+  std::string_view formula = {};
   std::string_view paper = {};
   std::vector<ParamCard> params = {};
   std::string_view inner_kind =

@@ -9,6 +9,7 @@ const Card& awgn_card() {
       .kind = "channel",
       .name = "awgn",
       .summary = "signals add up, plus noise of unit variance per channel use; no fading",
+      .formula = "y = sum of x_i + z, z ~ N(0, I)",
       .paper =
           "Makkuva, Bondaschi, Vogels, Jaggi, Kim, Gastpar: LASER, ICML 2024, arXiv 2310.13033",
       .params = {dropout_param(), side_info_param(), side_info_bits_param()},

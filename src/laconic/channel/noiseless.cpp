@@ -9,6 +9,7 @@ const Card& noiseless_card() {
       .kind = "channel",
       .name = "noiseless",
       .summary = "signals add up, nothing else: what the methods do without noise",
+      .formula = "y = sum of x_i",
       .params = {dropout_param(), side_info_param(), side_info_bits_param()},
       .promises = "the received signal is the sum of the sent ones",
   };

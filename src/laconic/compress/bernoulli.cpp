@@ -99,6 +99,7 @@ const Card& bernoulli_card() {
       .kind = "compressor",
       .name = "bernoulli",
       .summary = "what the inner compressor sends with probability p, else nothing",
+      .formula = "C(v) = C'(v) / p with probability p, else 0; scale=false: not divided",
       .paper =
           "Fatkhullin, Sokolov, Gorbunov, Li, Richtarik: EF21 with Bells & Whistles, arXiv "
           "2110.03294; Richtarik et al.: 3PC, ICML 2022, arXiv 2202.00998",

@@ -95,6 +95,7 @@ const Card& compose_card() {
       .kind = "compressor",
       .name = "compose",
       .summary = "a compressor of what another one leaves",
+      .formula = "C(v) = C2(C1(v)), C1 = `first`, C2 the inner compressor",
       .paper = "Richtarik et al.: 3PC, ICML 2022, arXiv 2202.00998",
       .params = {{.key = "first",
                   .type = ParamType::kSpec,

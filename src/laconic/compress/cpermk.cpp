@@ -10,6 +10,9 @@ const Card& cpermk_card() {
       .kind = "compressor",
       .name = "cpermk",
       .summary = "every worker sends its part of the coordinates",
+      .formula =
+          "C(v)_j = v_j for j in the worker's part, else 0\n"
+          "the parts divide the coordinates among the workers anew every round",
       .paper = "Richtarik et al.: 3PC, ICML 2022, arXiv 2202.00998",
       .params = {ragged_param(), values_param()},
       .promises = "contractive with alpha = 1/min(n, d)",

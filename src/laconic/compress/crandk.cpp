@@ -10,6 +10,7 @@ const Card& crandk_card() {
       .kind = "compressor",
       .name = "crandk",
       .summary = "k random entries, not scaled",
+      .formula = "C(v)_j = v_j for j in a random set of k coordinates, else 0",
       .paper = "Richtarik et al.: 3PC, ICML 2022, arXiv 2202.00998",
       .params = random_k_params(),
       .promises = "contractive with alpha = k/d",

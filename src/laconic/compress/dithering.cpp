@@ -10,6 +10,9 @@ const Card& dithering_card() {
       .kind = "compressor",
       .name = "dithering",
       .summary = "rounding at random to s levels below the norm",
+      .formula =
+          "C(v)_j = |v|_p sign(v_j) l_j / s, where t = s |v_j| / |v|_p\n"
+          "l_j = floor(t) + 1 with probability t - floor(t), else floor(t)",
       .paper = "Alistarh et al.: QSGD, NeurIPS 2017, arXiv 1610.02132",
       .params = {levels_param("the number of levels above 0", 32767), norm_param("2")},
       .promises = "unbiased with omega = min(d/s^2, sqrt(d)/s); with p=1 min(d^2/s^2, d/s)",

@@ -69,6 +69,7 @@ const Card& identity_card() {
       .kind = "compressor",
       .name = "identity",
       .summary = "the vector itself, uncompressed",
+      .formula = "C(v) = v",
       .promises = "unbiased with omega = 0; contractive with alpha = 1",
   };
   return card;

@@ -10,6 +10,9 @@ const Card& natdithering_card() {
       .kind = "compressor",
       .name = "natdithering",
       .summary = "rounding at random to s binary levels below the norm",
+      .formula =
+          "C(v)_j = |v|_p sign(v_j) l_j, where t = |v_j| / |v|_p\n"
+          "l_j = one of the neighbours of t in 0, 2^(1-s), ..., 1/2, 1, so that E l_j = t",
       .paper =
           "Horvath et al.: Natural Compression for Distributed Deep Learning, arXiv 1905.10988",
       .params = {levels_param("the number of levels above 0", 100), norm_param("2")},

@@ -163,6 +163,9 @@ const Card& natural_card() {
       .kind = "compressor",
       .name = "natural",
       .summary = "rounding at random to powers of two: 9 bits per number (12 in double)",
+      .formula =
+          "C(v)_j = sign(v_j) 2^(a+1) with probability |v_j| / 2^a - 1, else sign(v_j) 2^a\n"
+          "a = floor(log2 |v_j|); 0 stays 0",
       .paper =
           "Horvath et al.: Natural Compression for Distributed Deep Learning, arXiv 1905.10988",
       .promises = "unbiased with omega = 1/8",

@@ -84,6 +84,7 @@ const Card& nonzeros_card() {
       .kind = "compressor",
       .name = "nonzeros",
       .summary = "the numbers that are not 0 and their places, without loss",
+      .formula = "C(v) = v",
       .promises = "unbiased with omega = 0; contractive with alpha = 1",
   };
   return card;

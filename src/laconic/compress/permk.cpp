@@ -10,6 +10,10 @@ const Card& permk_card() {
       .kind = "compressor",
       .name = "permk",
       .summary = "every worker sends its part of the coordinates, times n",
+      .formula =
+          "C(v)_j = (n/m) v_j for j in the worker's part, else 0; m = workers that have j\n"
+          "every round divides the coordinates anew; m = 1 if d >= n\n"
+          "ragged=drop: times n if d >= n, else times d; what is left over is not sent",
       .paper =
           "Szlendak, Tyurin, Richtarik: Permutation Compressors for Provably Faster Distributed "
           "Nonconvex Optimization, ICLR 2022, arXiv 2110.03300",

@@ -10,6 +10,9 @@ const Card& qsgd_card() {
       .kind = "compressor",
       .name = "qsgd",
       .summary = "dithering in buckets, sent in the shorter of two codings",
+      .formula =
+          "in every bucket: C(v)_j = |v|_p sign(v_j) l_j / s, where t = s |v_j| / |v|_p\n"
+          "l_j = floor(t) + 1 with probability t - floor(t), else floor(t)",
       .paper = "Alistarh et al.: QSGD, NeurIPS 2017, arXiv 1610.02132",
       .params = {levels_param("the number of levels above 0", 32767),
                  norm_param("2"),

@@ -10,6 +10,7 @@ const Card& randk_card() {
       .kind = "compressor",
       .name = "randk",
       .summary = "k random entries, scaled by d/k",
+      .formula = "C(v)_j = (d/k) v_j for j in a random set of k coordinates, else 0",
       .paper =
           "Wangni et al.: Gradient Sparsification, NeurIPS 2018, arXiv 1710.09854; Richtarik "
           "et al.: 3PC, ICML 2022, arXiv 2202.00998",

@@ -10,6 +10,9 @@ const Card& randperm_block_card() {
       .kind = "compressor",
       .name = "randperm_block",
       .summary = "k random coordinates of the worker's part of them, scaled",
+      .formula =
+          "C(v)_j = (n/m) (b/k) v_j for k random j of the b in the worker's part, else 0\n"
+          "every round divides the coordinates anew; m = workers that have j, 1 if d >= n",
       .paper = "Richtarik et al.: 3PC, ICML 2022, arXiv 2202.00998",
       .params = {count_param(), values_param()},
       .promises = "unbiased with omega = d/k - 1 when n divides d, where k is at most d/n",

@@ -11,6 +11,9 @@ const Card& randperm_global_card() {
       .kind = "compressor",
       .name = "randperm_global",
       .summary = "those of k random coordinates that lie in the worker's part, scaled",
+      .formula =
+          "C(v)_j = (n/m) (d/k) v_j for those of k random j that lie in the worker's part\n"
+          "every round divides the coordinates anew; m = workers that have j, 1 if d >= n",
       .paper = "Richtarik et al.: 3PC, ICML 2022, arXiv 2202.00998",
       .params = {count_param(), values_param()},
       .promises = "unbiased with omega = n d/k - 1 for d >= n",

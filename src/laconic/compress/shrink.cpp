@@ -55,6 +55,7 @@ const Card& shrink_card() {
       .kind = "compressor",
       .name = "shrink",
       .summary = "an unbiased compressor divided by 1 + omega, which makes it contractive",
+      .formula = "C(v) = Q(v) / (1 + omega)",
       .paper = "Richtarik et al.: 3PC, ICML 2022, arXiv 2202.00998",
       .inner_kind = "compressor",
       .default_inner = "randk",

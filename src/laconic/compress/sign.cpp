@@ -134,6 +134,7 @@ const Card& sign_card() {
       .kind = "compressor",
       .name = "sign",
       .summary = "scaled sign: one bit per coordinate and one scale (mean magnitude) per block",
+      .formula = "C(v)_j = (|v|_1 / d) sign(v_j), sign(0) = 1; with `block` per block",
       .paper =
           "Karimireddy, Rebjock, Stich, Jaggi: Error Feedback Fixes SignSGD, ICML 2019, arXiv "
           "1901.09847",

@@ -11,6 +11,9 @@ const Card& terngrad_card() {
       .kind = "compressor",
       .name = "terngrad",
       .summary = "three values: 0 and plus or minus the largest magnitude",
+      .formula =
+          "C(v)_j = |v|_inf sign(v_j) with probability |v_j| / |v|_inf, else 0\n"
+          "clip=c: v is clipped to c standard deviations first",
       .paper = "Wen et al.: TernGrad, NeurIPS 2017, arXiv 1705.07878",
       .params =
           {{.key = "clip",

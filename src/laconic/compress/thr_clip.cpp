@@ -20,6 +20,10 @@ const Card& thr_clip_card() {
       .kind = "compressor",
       .name = "thr-clip",
       .summary = "clipped to a threshold, then rounded at random to levels of it",
+      .formula =
+          "in every bucket: a_j = min(|v_j|, tau), t = S a_j / tau\n"
+          "C(v)_j = tau sign(v_j) l_j / S\n"
+          "l_j = floor(t) + 1 with probability t - floor(t), else floor(t)",
       .paper = "Xu et al.: Quantized Adaptive Subgradient Algorithms, arXiv 2208.05631",
       .params = {level_count_param(),
                  {.key = "rule",

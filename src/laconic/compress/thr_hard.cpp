@@ -12,6 +12,9 @@ const Card& thr_hard_card() {
       .kind = "compressor",
       .name = "thr-hard",
       .summary = "a dead zone of least error: 0 or plus or minus one magnitude, not at random",
+      .formula =
+          "in every bucket: C(v)_j = (P_k / k) sign(v_j) for the k largest |v_j|, else 0\n"
+          "P_k = the sum of the k largest, k maximises P_k^2 / k",
       .paper =
           "Li, Liu: Ternary Weight Networks, arXiv 1605.04711; Xu et al.: Quantized Adaptive "
           "Subgradient Algorithms, arXiv 2208.05631",

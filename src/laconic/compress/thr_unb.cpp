@@ -14,6 +14,9 @@ const Card& thr_unb_card() {
       .kind = "compressor",
       .name = "thr-unb",
       .summary = "numbers above a threshold as they are, others at random as 0 or the threshold",
+      .formula =
+          "in every bucket: C(v)_j = v_j if |v_j| >= tau\n"
+          "else tau sign(v_j) with probability |v_j| / tau, else 0",
       .paper =
           "Wangni et al.: Gradient Sparsification for Communication-Efficient Distributed "
           "Optimization, NeurIPS 2018, arXiv 1710.09854; Xu et al.: Quantized Adaptive Subgradient "

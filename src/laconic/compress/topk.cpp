@@ -61,6 +61,7 @@ const Card& topk_card() {
       .kind = "compressor",
       .name = "topk",
       .summary = "the k entries of largest magnitude; of equal ones the first",
+      .formula = "C(v)_j = v_j for the k largest |v_j|, else 0",
       .paper =
           "Alistarh et al.: The Convergence of Sparsified Gradient Methods, NeurIPS 2018, "
           "arXiv 1809.10505; Richtarik et al.: 3PC, ICML 2022, arXiv 2202.00998",

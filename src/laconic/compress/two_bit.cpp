@@ -14,6 +14,7 @@ const Card& two_bit_card() {
       .name = "two-bit",
       .summary =
           "plus or minus a fixed threshold for numbers that reach it, else 0; for error feedback",
+      .formula = "C(v)_j = tau sign(v_j) if |v_j| >= tau, else 0",
       .paper =
           "Strom: Scalable Distributed DNN Training Using Commodity GPU Cloud Computing, "
           "Interspeech 2015",

@@ -100,6 +100,9 @@ const Card& uniform_card() {
       .kind = "compressor",
       .name = "uniform",
       .summary = "the nearest of 2^bits numbers from -max to max, as in LAQ",
+      .formula =
+          "R = |v|_inf; C(v)_j = the nearest to v_j of 2^bits numbers from -R to R,\n"
+          "-R + 2 R i / (2^bits - 1)",
       .paper =
           "Sun et al.: Communication-Efficient Distributed Learning via Lazily Aggregated "
           "Quantized Gradients, NeurIPS 2019, arXiv 1909.07588",

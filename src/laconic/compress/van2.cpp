@@ -13,6 +13,9 @@ const Card& van2_card() {
       .kind = "compressor",
       .name = "van2",
       .summary = "levels of the Euclidean norm, rounded at random: QSGD in level bodies",
+      .formula =
+          "in every bucket: C(v)_j = s sign(v_j) l_j / S, where t = S |v_j| / s\n"
+          "l_j = floor(t) + 1 with probability t - floor(t), else floor(t); s = |v|_2",
       .paper =
           "Alistarh et al.: QSGD, NeurIPS 2017, arXiv 1610.02132; Xu et al.: Quantized Adaptive "
           "Subgradient Algorithms, arXiv 2208.05631",

@@ -12,6 +12,9 @@ const Card& vaninf_card() {
       .kind = "compressor",
       .name = "vaninf",
       .summary = "levels of the largest magnitude, rounded at random: TernGrad in level bodies",
+      .formula =
+          "in every bucket: C(v)_j = s sign(v_j) l_j / S, where t = S |v_j| / s\n"
+          "l_j = floor(t) + 1 with probability t - floor(t), else floor(t); s = |v|_inf",
       .paper =
           "Wen et al.: TernGrad, NeurIPS 2017, arXiv 1705.07878; Xu et al.: Quantized Adaptive "
           "Subgradient Algorithms, arXiv 2208.05631",

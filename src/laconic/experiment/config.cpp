@@ -13,26 +13,10 @@
 #include <span>
 
 #include "laconic/base/card.hpp"
+#include "laconic/experiment/config_keys.hpp"
 
 namespace laconic::experiment {
 namespace {
-
-constexpr std::array kMethodKeys = {
-    "name",      "aggregator", "optimizer", "schedule", "order",  "order_from",
-    "adversary", "estimator",  "link",      "step",     "batch",  "unit",
-    "workers",   "rounds",     "epochs",    "until",    "budget", "allow_divergence"};
-constexpr std::array kSharedKeys = {"name",          "seed",         "repeats",
-                                    "precision",     "problem",      "data",
-                                    "shard",         "record_every", "record_gradient",
-                                    "record_excess", "network",      "method",
-                                    "sweep",         "aggregator",   "optimizer",
-                                    "schedule",      "order",        "order_from",
-                                    "adversary",     "estimator",    "link",
-                                    "step",          "batch",        "unit",
-                                    "workers",       "rounds",       "epochs",
-                                    "until",         "budget",       "allow_divergence",
-                                    "sparse"};
-constexpr std::array kNetworkKeys = {"bandwidth", "latency"};
 
 constexpr std::int64_t kMaxRounds = 1'000'000'000;
 constexpr std::int64_t kMaxWorkers = 100'000;
@@ -86,9 +70,7 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
-template <std::size_t N>
-std::string unknown_key(std::string_view key, const std::array<const char*, N>& valid) {
-  std::vector<std::string_view> names(valid.begin(), valid.end());
+std::string unknown_key(std::string_view key, std::vector<std::string_view> names) {
   std::string out = fmt::format("unknown key '{}'; ", shown(key));
   if (key.size() < 40) {
     const auto nearest = std::min_element(names.begin(), names.end(), [&](auto a, auto b) {
@@ -132,7 +114,7 @@ class ConfigReader {
 
   void read(const toml::table& root) {
     note_lines(root, "");
-    check_keys(root, "", kSharedKeys);
+    check_keys(root, "", KeyTable::kExperiment);
     read_name(root, "", config_.name);
     if (const auto seed =
             integer(root, "", "seed", {0, std::numeric_limits<std::int64_t>::max()})) {
@@ -167,9 +149,8 @@ class ConfigReader {
     }
   }
 
-  template <std::size_t N>
-  void check_keys(const toml::table& table, const std::string& prefix,
-                  const std::array<const char*, N>& valid) {
+  void check_keys(const toml::table& table, const std::string& prefix, KeyTable keys) {
+    const std::vector<std::string_view> valid = valid_keys(keys);
     for (const auto& [key, value] : table) {
       const std::string_view name = key.str();
       if (std::find(valid.begin(), valid.end(), name) == valid.end()) {
@@ -318,7 +299,7 @@ class ConfigReader {
       return;
     }
     note_lines(*table, "network.");
-    check_keys(*table, "network.", kNetworkKeys);
+    check_keys(*table, "network.", KeyTable::kNetwork);
     const auto bandwidth = quantity(*table, "bandwidth", kBandwidthUnits,
                                     "a number and bit/s, kbit/s, Mbit/s or Gbit/s, e.g. "
                                     "'100Mbit/s'");
@@ -344,9 +325,10 @@ class ConfigReader {
     note_lines(*table, "sweep.");
     Sweep sweep;
     std::vector<std::pair<toml::source_position, SweepKey>> keys;
+    const std::vector<std::string_view> own = valid_keys(KeyTable::kSweep);
     for (const auto& [key, value] : *table) {
       const std::string name(key.str());
-      if (name == "select" || name == "criterion") continue;
+      if (std::find(own.begin(), own.end(), name) != own.end()) continue;
       if (!is_sweep_name(name)) {
         error("sweep." + shown(name),
               fmt::format("'{}' cannot stand between braces; use a small letter, then small "
@@ -579,7 +561,7 @@ class ConfigReader {
       config_.lines[path] = table.source().begin.line;
       const std::string prefix = path + ".";
       note_lines(table, prefix);
-      check_keys(table, prefix, kMethodKeys);
+      check_keys(table, prefix, KeyTable::kMethod);
       MethodSettings& settings = config_.methods.emplace_back();
       read_name(table, prefix, settings.name);
       read_settings(table, prefix, settings);

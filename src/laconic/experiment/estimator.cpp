@@ -19,6 +19,9 @@ const Card kPage = {
     .kind = "estimator",
     .name = "page",
     .summary = "now and then the full gradient, else corrected by differences over small batches",
+    .formula =
+        "round 0, and with probability p: v_i = grad f_i(x)\n"
+        "else v_i <- v_i + mean over the batch of grad f_ij(x) - grad f_ij(last x)",
     .paper =
         "Fatkhullin et al. 2021, EF21 with bells and whistles (arXiv 2110.03294); Li et al. "
         "2021, PAGE (arXiv 2008.10898)",

@@ -95,6 +95,10 @@ const Card& adacgd_card() {
       .name = "adacgd",
       .summary =
           "silence, a cheap message, or the inner mechanism's: the least that is accurate enough",
+      .formula =
+          "h' = h if |x - h|^2 <= zeta |x - y|^2\n"
+          "else b = h + C(x - h), C = `cheap`, if |x - b|^2 <= zeta |x - y|^2\n"
+          "else M(h, y, x), M the inner mechanism",
       .paper =
           "Makarenko, Gasanov, Islamov, Sadiev, Richtarik: Adaptive compression for "
           "communication-efficient distributed training, 2022, arXiv 2211.00188",

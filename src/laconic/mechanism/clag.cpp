@@ -63,6 +63,7 @@ const Card& clag_card() {
       .kind = "mechanism",
       .name = "clag",
       .summary = "compressed lazy aggregation: EF21's message, or silence",
+      .formula = "h' = h + C(x - h) if |x - h|^2 > zeta |x - y|^2, else h",
       .paper =
           "Richtarik, Sokolov, Fatkhullin, Gasanov, Li, Gorbunov: 3PC, ICML 2022, arXiv 2202.00998",
       .params = {zeta_param(),

@@ -35,6 +35,7 @@ const Card& dcgd_card() {
       .kind = "mechanism",
       .name = "dcgd",
       .summary = "distributed compressed gradient descent: C(x) and no memory",
+      .formula = "message C(x); direction = mean of C(x_i)",
       .paper =
           "Khirirat, Feyzmahdavian, Johansson: Distributed learning with compressed gradients, "
           "2018, arXiv 1806.06573",

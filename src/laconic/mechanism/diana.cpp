@@ -52,6 +52,9 @@ const Card& diana_card() {
       .kind = "mechanism",
       .name = "diana",
       .summary = "unbiased compression of the difference to a memory that follows the gradient",
+      .formula =
+          "m = Q(x - h) is the message; h' = h + a m\n"
+          "direction = mean of h_i + m_i; a = alpha, or 1 / (1 + omega) with alpha=0",
       .paper = "Mishchenko, Gorbunov, Takac, Richtarik: DIANA, 2019, arXiv 1901.09269",
       .params = {{.key = "alpha",
                   .type = ParamType::kReal,

@@ -43,6 +43,9 @@ const Card& ef14_card() {
       .kind = "mechanism",
       .name = "ef14",
       .summary = "error feedback of 2014: what was not sent is added to the next gradient",
+      .formula =
+          "p = x + r e; message C(p); e <- p - C(p)\n"
+          "direction = mean of C(p_i); r = the last step size over this one",
       .paper = "Seide, Fu, Droppo, Li, Yu: 1-bit SGD, Interspeech 2014",
       .inner_kind = "compressor",
       .promises = "none that gives a step size without a bound on the gradients",

@@ -37,6 +37,7 @@ const Card& ef21_card() {
       .kind = "mechanism",
       .name = "ef21",
       .summary = "error feedback of 2021: the compressed difference to what the server believes",
+      .formula = "h' = h + C(x - h)",
       .paper = "Richtarik, Sokolov, Fatkhullin: EF21, NeurIPS 2021, arXiv 2106.05203",
       .inner_kind = "compressor",
       .promises = "A = 1 - u, B = u^2 / (1 - u), u = sqrt(1 - alpha)",

@@ -60,6 +60,7 @@ const Card& ef21_plus_card() {
       .kind = "mechanism",
       .name = "ef21+",
       .summary = "EF21, or the compressed gradient itself where that is closer",
+      .formula = "h' = h + C(x - h) or C(x), whichever is closer to x",
       .paper = "Richtarik, Sokolov, Fatkhullin: EF21, NeurIPS 2021, arXiv 2106.05203",
       .inner_kind = "compressor",
       .promises = "the A and B of ef21; its error is never larger",

@@ -50,6 +50,7 @@ const Card& ef21_pp_card() {
       .kind = "mechanism",
       .name = "ef21-pp",
       .summary = "EF21 in which a worker takes part in a round with probability p",
+      .formula = "h' = h + C(x - h) with probability p, else h",
       .paper =
           "Fatkhullin, Sokolov, Gorbunov, Li, Richtarik: EF21 with bells and whistles, 2021, "
           "arXiv 2110.03294",

@@ -35,6 +35,7 @@ const Card& gd_card() {
       .kind = "mechanism",
       .name = "gd",
       .summary = "gradient descent: everything is sent",
+      .formula = "h' = x",
       .paper =
           "Richtarik, Sokolov, Fatkhullin, Gasanov, Li, Gorbunov: 3PC, ICML 2022, arXiv 2202.00998",
       .promises = "A = 1, B = 0",

@@ -51,6 +51,7 @@ const Card& lag_card() {
       .kind = "mechanism",
       .name = "lag",
       .summary = "lazy aggregation: the whole gradient, or silence while it has hardly changed",
+      .formula = "h' = x if |x - h|^2 > zeta |x - y|^2, else h",
       .paper =
           "Richtarik, Sokolov, Fatkhullin, Gasanov, Li, Gorbunov: 3PC, ICML 2022, arXiv 2202.00998",
       .params = {zeta_param()},

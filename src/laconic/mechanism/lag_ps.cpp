@@ -64,6 +64,11 @@ const Card& lag_ps_card() {
       .kind = "mechanism",
       .name = "lag-ps",
       .summary = "LAG of 2018, the server decides: who may have changed since his last message",
+      .formula =
+          "h' = x if L_i^2 |w - w_i|^2 > (1 / gamma^2) sum_{j=1..D} xi |dw_j|^2, else h\n"
+          "w = the model, w_i = the model when worker i last sent, gamma = the step size\n"
+          "dw_j = the model's step j rounds ago, D = memory\n"
+          "before D steps were made h' = x",
       .paper = "Chen, Giannakis, Sun, Yin: LAG, NeurIPS 2018, arXiv 1805.09965",
       .params = lag_trigger_params("the weight of each of them; 0 for 10 / memory"),
       .promises = "linear convergence for strongly convex functions; gamma = 1 / L_-",

@@ -65,6 +65,10 @@ const Card& lag_wk_card() {
       .kind = "mechanism",
       .name = "lag-wk",
       .summary = "LAG of 2018, the worker decides: silence while the gradient has hardly changed",
+      .formula =
+          "h' = x if |x - h|^2 > (1 / gamma^2) sum_{j=1..D} xi |dw_j|^2, else h\n"
+          "gamma = the step size, dw_j = the model's step j rounds ago, D = memory\n"
+          "before D steps were made h' = x",
       .paper = "Chen, Giannakis, Sun, Yin: LAG, NeurIPS 2018, arXiv 1805.09965",
       .params = lag_trigger_params("the weight of each of them; 0 for 1 / memory"),
       .promises = "linear convergence for strongly convex functions; gamma = 1 / L_-",

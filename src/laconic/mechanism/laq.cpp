@@ -83,6 +83,12 @@ const Card& laq_card() {
       .kind = "mechanism",
       .name = "laq",
       .summary = "LAG with a quantized innovation",
+      .formula =
+          "q = h + Q(x - h)\n"
+          "h' = h if |q - h|^2 <= (1 / gamma^2) sum_{j=1..D} xi |dw_j|^2 + 3 (|q - x|^2 + e)\n"
+          "and the worker was silent for less than max_age rounds, else q\n"
+          "e = |q - x|^2 at the last message, gamma = the step size\n"
+          "dw_j = the model's step j rounds ago, D = memory",
       .paper = "Sun, Chen, Giannakis, Yang: LAQ, NeurIPS 2019, arXiv 1909.07588",
       .params = params(),
       .inner_kind = "compressor",

@@ -43,6 +43,7 @@ const Card& marina_card() {
       .kind = "mechanism",
       .name = "marina",
       .summary = "now and then the whole gradient, else its change, compressed without bias",
+      .formula = "h' = x with probability p (one coin for all workers), else h + Q(x - y)",
       .paper =
           "Gorbunov, Burlachenko, Li, Richtarik: MARINA, ICML 2021, arXiv 2102.07845; Szlendak, "
           "Tyurin, Richtarik: permutation compressors, 2021, arXiv 2110.03300",

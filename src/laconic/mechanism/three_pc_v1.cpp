@@ -53,6 +53,7 @@ const Card& three_pc_v1_card() {
       .kind = "mechanism",
       .name = "3pcv1",
       .summary = "y + C(x - y): an idealised yardstick, sent densely but counted as C",
+      .formula = "h' = y + C(x - y)",
       .paper =
           "Richtarik, Sokolov, Fatkhullin, Gasanov, Li, Gorbunov: 3PC, ICML 2022, arXiv 2202.00998",
       .inner_kind = "compressor",

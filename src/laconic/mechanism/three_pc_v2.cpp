@@ -53,6 +53,9 @@ const Card& three_pc_v2_card() {
       .kind = "mechanism",
       .name = "3pcv2",
       .summary = "an unbiased step along the gradient's change, then a contractive correction",
+      .formula =
+          "b = h + Q(x - y), Q the unbiased compressor `q`\n"
+          "h' = b + C(x - b)",
       .paper =
           "Richtarik, Sokolov, Fatkhullin, Gasanov, Li, Gorbunov: 3PC, ICML 2022, arXiv 2202.00998",
       .params = {{.key = "q",

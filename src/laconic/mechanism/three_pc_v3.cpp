@@ -60,6 +60,9 @@ const Card& three_pc_v3_card() {
       .kind = "mechanism",
       .name = "3pcv3",
       .summary = "any three-point map, then a contractive correction",
+      .formula =
+          "b = M(h, y, x), M the mechanism `first`\n"
+          "h' = b + C(x - b)",
       .paper =
           "Richtarik, Sokolov, Fatkhullin, Gasanov, Li, Gorbunov: 3PC, ICML 2022, arXiv 2202.00998",
       .params = {{.key = "first",

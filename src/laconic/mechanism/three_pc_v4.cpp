@@ -58,6 +58,9 @@ const Card& three_pc_v4_card() {
       .kind = "mechanism",
       .name = "3pcv4",
       .summary = "two contractive compressors one after the other",
+      .formula =
+          "b = h + C2(x - h), C2 the compressor `first`\n"
+          "h' = b + C(x - b)",
       .paper =
           "Richtarik, Sokolov, Fatkhullin, Gasanov, Li, Gorbunov: 3PC, ICML 2022, arXiv 2202.00998",
       .params = {{.key = "first",

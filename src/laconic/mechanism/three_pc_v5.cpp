@@ -26,6 +26,7 @@ const Card& three_pc_v5_card() {
       .kind = "mechanism",
       .name = "3pcv5",
       .summary = "now and then the whole gradient, else its compressed change",
+      .formula = "h' = x with probability p, else h + C(x - y)",
       .paper =
           "Richtarik, Sokolov, Fatkhullin, Gasanov, Li, Gorbunov: 3PC, ICML 2022, arXiv 2202.00998",
       .params = {refresh_param(),

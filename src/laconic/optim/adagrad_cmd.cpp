@@ -13,6 +13,9 @@ const Card kCard{
     .kind = "optimizer",
     .name = "adagrad-cmd",
     .summary = "AdaGrad with an l1 term by composite mirror descent: sparse models",
+    .formula =
+        "H = delta + sqrt(sum of u^2 up to this round)\n"
+        "x <- soft(x - eta u / H, eta l1 / H); soft(z, a) = sign(z) max(|z| - a, 0)",
     .paper =
         "Duchi, Hazan, Singer: Adaptive Subgradient Methods, JMLR 12, 2011; Xu et al.: "
         "Quantized Adaptive Subgradient Algorithms, arXiv 2208.05631",

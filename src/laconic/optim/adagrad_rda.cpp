@@ -17,6 +17,10 @@ const Card kCard{
     .kind = "optimizer",
     .name = "adagrad-rda",
     .summary = "AdaGrad with an l1 term by regularized dual averaging: sparser models",
+    .formula =
+        "s <- s + u; H = delta + sqrt(sum of u^2 up to this round)\n"
+        "x <- soft(x0 - eta s / H, eta t l1 / H), t the number of rounds with this one\n"
+        "soft(z, a) = sign(z) max(|z| - a, 0)",
     .paper =
         "Duchi, Hazan, Singer: Adaptive Subgradient Methods, JMLR 12, 2011; Xu et al.: "
         "Quantized Adaptive Subgradient Algorithms, arXiv 2208.05631",

@@ -19,6 +19,9 @@ const Card kCard{
     .kind = "optimizer",
     .name = "adam",
     .summary = "steps scaled by running first and second moments of the direction",
+    .formula =
+        "m <- beta1 m + (1 - beta1) u; v <- beta2 v + (1 - beta2) u^2\n"
+        "x <- x - eta (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps), t from 1",
     .paper = "Kingma, Ba, arXiv 1412.6980",
     .params = with_decay_params({{.key = "beta1",
                                   .type = ParamType::kReal,

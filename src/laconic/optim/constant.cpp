@@ -8,6 +8,7 @@ namespace {
 const Card kCard{.kind = "schedule",
                  .name = "constant",
                  .summary = "the same step size in every round",
+                 .formula = "factor = 1",
                  .promises = "the factor is 1"};
 
 class Constant final : public Schedule {

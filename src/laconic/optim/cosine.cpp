@@ -10,6 +10,7 @@ namespace {
 const Card kCard{.kind = "schedule",
                  .name = "cosine",
                  .summary = "falls along half a cosine wave",
+                 .formula = "factor = final + (1 - final) (1 + cos(pi t / T)) / 2",
                  .paper = "Loshchilov, Hutter, arXiv 1608.03983",
                  .params = {{.key = "final",
                              .type = ParamType::kReal,

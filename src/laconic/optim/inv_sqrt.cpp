@@ -10,6 +10,7 @@ namespace {
 const Card kCard{.kind = "schedule",
                  .name = "inv-sqrt",
                  .summary = "falls like one over the root of the round",
+                 .formula = "factor = sqrt(1 + offset) / sqrt(t + 1 + offset)",
                  .params = {{.key = "offset",
                              .type = ParamType::kReal,
                              .default_text = "0",

@@ -18,6 +18,9 @@ namespace {
 const Card kCard{.kind = "optimizer",
                  .name = "momentum",
                  .summary = "gradient descent with heavy-ball or Nesterov momentum",
+                 .formula =
+                     "v <- beta v + (1 - dampening) u; x <- x - eta v\n"
+                     "nesterov=true: x <- x - eta (u + beta v)",
                  .params = with_decay_params({{.key = "beta",
                                                .type = ParamType::kReal,
                                                .default_text = "0.9",

@@ -17,6 +17,9 @@ const Card kCard{
     .kind = "optimizer",
     .name = "prox",
     .summary = "proximal gradient descent: x <- prox(x - eta u) of l1 |x|_1 + l2/2 |x|^2",
+    .formula =
+        "x <- soft(x - eta u, eta l1) / (1 + eta l2)\n"
+        "soft(z, a) = sign(z) max(|z| - a, 0)",
     .paper = "Fatkhullin et al. 2021, EF21 with Bells and Whistles (arXiv 2110.03294), EF21-Prox",
     .params = with_decay_params({{.key = "l1",
                                   .type = ParamType::kReal,

@@ -14,6 +14,9 @@ const Card kCard{
     .kind = "schedule",
     .name = "warmup",
     .summary = "rises linearly to the schedule behind it",
+    .formula =
+        "factor = (inner schedule's factor) min(1, (t + 1) / W)\n"
+        "W = length, or round(length T) for a length below 1",
     .paper = "Goyal et al., arXiv 1706.02677",
     .params = {{.key = "length",
                 .type = ParamType::kReal,

@@ -11,6 +11,7 @@ namespace {
 const Card kCard{.kind = "optimizer",
                  .name = "sgd",
                  .summary = "gradient descent: x <- x - eta u",
+                 .formula = "x <- x - eta u",
                  .params = with_decay_params({}),
                  .promises = "without decay x becomes x + (-eta) u, each operation rounded once"};
 

@@ -14,6 +14,9 @@ const Card kCard{
     .kind = "optimizer",
     .name = "signum",
     .summary = "steps of length eta along the signs of the direction or of its momentum",
+    .formula =
+        "v <- beta v + (1 - beta) u; x <- x - eta sign(v), sign(0) = 0\n"
+        "warmup=true: x <- x - eta sign(u) in the first rounds",
     .paper = "Bernstein et al., arXiv 1802.04434",
     .params = with_decay_params(
         {{.key = "beta",

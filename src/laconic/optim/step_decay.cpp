@@ -13,6 +13,7 @@ const Card kCard{
     .kind = "schedule",
     .name = "step-decay",
     .summary = "multiplied by a factor at fractions of the run",
+    .formula = "factor = product of `factor` over the fractions a in `at` with t >= round(a T)",
     .params = {{.key = "at",
                 .type = ParamType::kText,
                 .default_text = "0.5/0.75",

@@ -17,6 +17,10 @@ const Card kCard{
     .kind = "optimizer",
     .name = "truncated",
     .summary = "truncated gradient: sgd that shrinks small coordinates now and then",
+    .formula =
+        "x <- x - eta u; a <- a + eta l1\n"
+        "every `every` rounds: x <- soft(x, a) where |x| <= theta; a <- 0\n"
+        "soft(z, a) = sign(z) max(|z| - a, 0)",
     .paper =
         "Langford, Li, Zhang: Sparse Online Learning via Truncated Gradient, JMLR "
         "10, 2009, arXiv 0806.4686",

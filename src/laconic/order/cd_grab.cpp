@@ -33,6 +33,10 @@ const Card kCard{
     .kind = "order",
     .name = "cd-grab",
     .summary = "balances the pair differences of all workers with one running sum",
+    .formula =
+        "v_ik = z_i(2k) - z_i(2k+1) of worker i; h = 0 at the start of an epoch\n"
+        "in order of (k, i): s_ik = +1 if <h, v_ik> <= 0, else -1; h <- h + s_ik v_ik\n"
+        "next epoch: places k and n-1-k get the units of the pair k, swapped for -1",
     .paper = "Cooper et al., arXiv 2302.00845",
     .params = params(),
     .promises =

@@ -12,6 +12,7 @@ const Card kCard{
     .kind = "order",
     .name = "flipflop",
     .summary = "even epochs: a fresh random permutation; odd epochs: the previous one backwards",
+    .formula = "epoch 2k: a uniform random permutation; epoch 2k + 1: its reverse",
     .paper = "Rajput, Lee, Papailiopoulos, arXiv 2102.09718",
     .promises =
         "every epoch is a permutation; epoch 2k+1 is epoch 2k reversed; any epoch may be asked "

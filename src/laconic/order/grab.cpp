@@ -15,6 +15,10 @@ const Card kCard{
     .kind = "order",
     .name = "grab",
     .summary = "balances each worker's gradients, centred by the last epoch's mean",
+    .formula =
+        "c_j = z_j - mean of z in the last epoch (0 in the first); h = 0 at its start\n"
+        "s_j = +1 if <h, c_j> <= 0, else -1; h <- h + s_j c_j\n"
+        "next epoch: units with +1, then those with -1 backwards",
     .paper = "Lu, Guo, De Sa, arXiv 2205.10733; ID-GraB(Bal) of CD-GraB, arXiv 2302.00845",
     .params = balance_params(false),
     .promises =

@@ -16,6 +16,9 @@ const Card kCard{
     .kind = "order",
     .name = "greedy",
     .summary = "greedy herding of last epoch's gradients; O(n d) memory, O(n^2 d) time",
+    .formula =
+        "c_j = z_j - mean of z, s = 0; again and again:\n"
+        "next comes the unused j with the smallest |s + c_j|_2; s <- s + c_j",
     .paper = "baseline of GraB, arXiv 2205.10733",
     .promises = "every epoch is a permutation; the first is random"};
 

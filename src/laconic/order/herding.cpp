@@ -15,6 +15,10 @@ const Card kCard{
     .kind = "order",
     .name = "herding",
     .summary = "balances and reorders last epoch's gradients several times; O(n d) memory",
+    .formula =
+        "c_j = z_j - mean of z; `rounds` times: r = 0, and for every j in order\n"
+        "    s_j = +1 if <r, c_j> <= 0, else -1; r <- r + s_j c_j\n"
+        "    new order: those with +1, then those with -1 backwards",
     .paper = "GraB, arXiv 2205.10733; Harvey, Samadi, COLT 2014",
     .params = {{.key = "rounds",
                 .type = ParamType::kInteger,

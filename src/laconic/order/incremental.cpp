@@ -8,6 +8,7 @@ namespace {
 const Card kCard{.kind = "order",
                  .name = "incremental",
                  .summary = "the units in the order of the data, in every epoch",
+                 .formula = "every epoch: 0, 1, ..., n - 1",
                  .paper = "baseline of CD-GraB, arXiv 2302.00845",
                  .promises = "every epoch is a permutation; any epoch may be asked for"};
 

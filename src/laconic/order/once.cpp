@@ -8,6 +8,7 @@ namespace {
 const Card kCard{.kind = "order",
                  .name = "once",
                  .summary = "one random permutation, used in every epoch",
+                 .formula = "every epoch: pi, one uniform random permutation",
                  .paper = "baseline of CD-GraB, arXiv 2302.00845",
                  .promises = "every epoch is a permutation; any epoch may be asked for"};
 

@@ -10,6 +10,10 @@ const Card kCard{
     .kind = "order",
     .name = "pair-grab",
     .summary = "balances differences of each worker's consecutive gradients; no coordination",
+    .formula =
+        "v_k = z_(2k) - z_(2k+1); h = 0 at the start of an epoch\n"
+        "s_k = +1 if <h, v_k> <= 0, else -1; h <- h + s_k v_k\n"
+        "next epoch: places k and n-1-k get the units of the pair k, swapped for -1",
     .paper = "PairBalance, ID-GraB(PairBal): Cooper et al., arXiv 2302.00845",
     .params = order::balance_params(true),
     .promises =

@@ -9,6 +9,7 @@ namespace {
 const Card kCard{.kind = "order",
                  .name = "reshuffle",
                  .summary = "a fresh random permutation in every epoch",
+                 .formula = "epoch e: pi_e, a uniform random permutation of its own",
                  .paper = "baseline of CD-GraB, arXiv 2302.00845",
                  .params = {{.key = "shared",
                              .type = ParamType::kFlag,

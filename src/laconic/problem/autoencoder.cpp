@@ -243,6 +243,7 @@ const Card kCard = {
     .kind = "problem",
     .name = "autoencoder",
     .summary = "linear autoencoder: mean of |D E a - a|^2 over the rows a",
+    .formula = "f_i(D, E) = mean of |D E a - a|^2 over the rows a",
     .paper = "Richtarik et al. 2022, 3PC (arXiv 2202.00998), section on autoencoders",
     .params =
         {

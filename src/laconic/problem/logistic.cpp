@@ -210,6 +210,9 @@ const Card kCard = {
     .kind = "problem",
     .name = "logistic",
     .summary = "binary logistic regression on sparse rows",
+    .formula =
+        "f_i(w, b) = mean of log(1 + exp(-s (<w, a> + b))) over rows a of label s = +-1\n"
+        "          + l2/2 |w|^2 + nonconvex sum w_j^2 / (1 + w_j^2)",
     .paper = "Richtarik et al. 2022, 3PC (arXiv 2202.00998), section on logistic regression",
     .params =
         {

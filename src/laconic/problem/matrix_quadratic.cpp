@@ -97,6 +97,9 @@ const Card kCard = {
     .kind = "problem",
     .name = "matrix-quadratic",
     .summary = "distance to a matrix of low rank, with Gaussian gradient noise",
+    .formula =
+        "f(W) = |W - A B^T / sqrt(rank)|^2 / 2, A and B of N(0, 1)\n"
+        "gradients have noise of N(0, sigma^2) per entry and worker",
     .paper = "Makkuva et al.: LASER, ICML 2024, arXiv 2310.13033",
     .params = {{.key = "rows",
                 .type = ParamType::kInteger,

@@ -116,6 +116,9 @@ const Card kCard = {
     .kind = "problem",
     .name = "noisy-quadratic",
     .summary = "separable quadratic with Gaussian gradient noise, a deviation per coordinate",
+    .formula =
+        "f(x) = sum of L_i x_i^2 / 2\n"
+        "gradients have noise of N(0, sigma_i^2) per coordinate and worker",
     .paper = "Bernstein et al. 2018, signSGD (arXiv 1802.04434), toy problems",
     .params =
         {

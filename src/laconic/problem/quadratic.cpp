@@ -162,6 +162,10 @@ const Card kCard = {
     .kind = "problem",
     .name = "quadratic",
     .summary = "heterogeneous tridiagonal quadratics, strongly convex on average",
+    .formula =
+        "f_i(x) = x^T A_i x / 2 - b_i x_1\n"
+        "A_i = (v_i / 4) tridiag(-1, 2, -1) + c I, b_i = (v_i / 4) (u_i - 1)\n"
+        "v_i = 1 + s N(0, 1), u_i = s N(0, 1), c so that f is lambda-strongly convex",
     .paper = "Richtarik et al. 2022, 3PC (arXiv 2202.00998), section on quadratics",
     .params =
         {

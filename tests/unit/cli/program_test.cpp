@@ -306,6 +306,8 @@ TEST_F(Program, RefusesBadCommandLines) {
                                              {"herding", "once", "--rounds", "0"},
                                              {"plan"},
                                              {"completion"},
+                                             {"reference"},
+                                             {"reference", "--out", path("job.toml")},
                                              {"plan", path("job.toml"), "--tensors", "8x8"},
                                              {"plan", "--tensors", "8x8", "--workers", "2"},
                                              {"plan", "--tensors", "8xx8"},
@@ -393,6 +395,21 @@ TEST_F(Program, ListsAndDescribesMethods) {
   EXPECT_NE(vote.out.find("beta: number, at least 0, below 1; default 0"), std::string::npos)
       << vote.out;
   EXPECT_NE(vote.out.find("Promises:"), std::string::npos);
+  const Finished ef21 = call({"describe", "ef21"});
+  EXPECT_NE(ef21.out.find("\n    h' = h + C(x - h)\n"), std::string::npos) << ef21.out;
+}
+
+TEST_F(Program, WritesTheReferenceAndNothingElse) {
+  std::filesystem::create_directories(folder_ / "docs/methods");
+  write("docs/methods/order.md", "old");
+  write("docs/guide.md", "mine");
+  const Finished run = call({"reference", "--out", path("docs")});
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_NE(run.out.find(" pages in "), std::string::npos) << run.out;
+  EXPECT_EQ(read_file(path("docs/guide.md")), "mine");
+  EXPECT_EQ(read_file(path("docs/methods/order.md")).find("# Example orders\n"), 0U);
+  EXPECT_NE(read_file(path("docs/configuration-reference.md")).find("| `rounds` |"),
+            std::string::npos);
 }
 
 TEST_F(Program, CountsTheExchangeOfOrdersApart) {
@@ -754,6 +771,7 @@ TEST_F(Program, HelpsAndSaysItsVersionEverywhere) {
                                              {"plan"},
                                              {"completion"},
                                              {"manual"},
+                                             {"reference"},
                                              {"report"},
                                              {"export"},
                                              {"watch"},

@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
+#include <string_view>
 
 namespace laconic::experiment {
 namespace {
@@ -31,6 +33,39 @@ TEST(AllCards, HaveDefaultsThatAreValid) {
       ASSERT_TRUE(again) << text;
       EXPECT_EQ(print(all_cards().canonical(*again, kind)), text);
     }
+  }
+}
+
+TEST(AllCards, HaveFormulasWhereMethodsAreMathematics) {
+  for (const char* kind : {"aggregator", "mechanism", "compressor", "optimizer", "schedule",
+                           "order", "channel", "estimator"}) {
+    for (const Card* card : all_cards().of_kind(kind)) {
+      EXPECT_FALSE(card->formula.empty()) << kind << ' ' << card->name;
+    }
+    EXPECT_FALSE(kind_card(kind).symbols.empty()) << kind;
+  }
+}
+
+// They stand in terminals and in blocks of code, which are not wrapped.
+TEST(AllCards, HaveFormulasOfShortLines) {
+  for (const auto kind : all_cards().kinds()) {
+    for (const Card* card : all_cards().of_kind(kind)) {
+      std::size_t length = 0;
+      for (const char c : card->formula) {
+        length = c == '\n' ? 0 : length + 1;
+        ASSERT_LE(length, 82U) << kind << ' ' << card->name;
+        ASSERT_TRUE(c == '\n' || (c >= ' ' && c <= '~')) << kind << ' ' << card->name;
+      }
+      EXPECT_FALSE(card->formula.ends_with('\n')) << kind << ' ' << card->name;
+    }
+  }
+}
+
+TEST(KindCards, DescribeEveryKindOfTheCatalog) {
+  for (const auto kind : all_cards().kinds()) {
+    EXPECT_EQ(kind_card(kind).kind, kind);
+    EXPECT_FALSE(kind_card(kind).title.empty()) << kind;
+    EXPECT_FALSE(kind_card(kind).summary.empty()) << kind;
   }
 }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <string>
 
+#include "laconic/experiment/config_keys.hpp"
 #include "laconic/rng/stream.hpp"
 
 namespace laconic::experiment {
@@ -46,6 +47,38 @@ batch = "full"
 epochs = 10
 workers = 4
 )";
+
+// No key takes a date: who is read complains, who is not read is a key of the documentation alone.
+TEST(ConfigKeys, AreAllRead) {
+  const auto complaint = [](const std::string& text, std::string_view key) {
+    for (const Diagnostic& found : parse_config(text, "f.toml").diagnostics) {
+      if (found.place.ends_with(key)) return found.message;
+    }
+    return std::string("none");
+  };
+  for (const std::string_view key : valid_keys(KeyTable::kExperiment)) {
+    const std::string message = complaint(std::string(key) + " = 1979-05-27\n", key);
+    EXPECT_NE(message, "none") << key;
+    EXPECT_EQ(message.find("unknown key"), std::string::npos) << message;
+  }
+  for (const auto& [table, heading] :
+       {std::pair(KeyTable::kMethod, "[[method]]\n"), std::pair(KeyTable::kNetwork, "[network]\n"),
+        std::pair(KeyTable::kSweep, "[sweep]\nk = [1]\n")}) {
+    for (const std::string_view key : valid_keys(table)) {
+      const std::string message = complaint(heading + std::string(key) + " = 1979-05-27\n", key);
+      EXPECT_NE(message, "none") << heading << key;
+      EXPECT_EQ(message.find("unknown key"), std::string::npos) << message;
+    }
+  }
+}
+
+TEST(ConfigKeys, LetTheNameOfAMethodStandInAMethodOnly) {
+  const auto shared = valid_keys(KeyTable::kExperiment);
+  EXPECT_EQ(std::count(shared.begin(), shared.end(), "name"), 1);
+  const auto own = valid_keys(KeyTable::kMethod);
+  EXPECT_EQ(std::count(own.begin(), own.end(), "name"), 1);
+  EXPECT_EQ(std::count(own.begin(), own.end(), "seed"), 0);
+}
 
 TEST(ParseConfig, ReadsEveryKey) {
   const ParsedConfig parsed = parse_config(kComplete, "f.toml");

@@ -5,10 +5,10 @@
 namespace laconic::schedule_methods {
 namespace {
 
-const Card kCard{.kind = "schedule",
-                 .name = "constant",
-                 .summary = "the same step size in every round",
-                 .promises = "the factor is 1"};
+const Card kConstantCard{.kind = "schedule",
+                         .name = "constant",
+                         .summary = "the same step size in every round",
+                         .promises = "the factor is 1"};
 
 class Constant final : public Schedule {
  public:
@@ -18,7 +18,7 @@ class Constant final : public Schedule {
 }  // namespace
 
 Method<Schedule, ScheduleSetup> constant() {
-  return {&kCard, [](const Args&, const ScheduleSetup&) -> std::unique_ptr<Schedule> {
+  return {&kConstantCard, [](const Args&, const ScheduleSetup&) -> std::unique_ptr<Schedule> {
             return std::make_unique<Constant>();
           }};
 }

@@ -5,11 +5,11 @@
 namespace laconic::order_methods {
 namespace {
 
-const Card kCard{.kind = "order",
-                 .name = "once",
-                 .summary = "one random permutation, used in every epoch",
-                 .paper = "baseline of CD-GraB, arXiv 2302.00845",
-                 .promises = "every epoch is a permutation; any epoch may be asked for"};
+const Card kOnceCard{.kind = "order",
+                     .name = "once",
+                     .summary = "one random permutation, used in every epoch",
+                     .paper = "baseline of CD-GraB, arXiv 2302.00845",
+                     .promises = "every epoch is a permutation; any epoch may be asked for"};
 
 class Once final : public PlainOrder {
  public:
@@ -22,7 +22,8 @@ class Once final : public PlainOrder {
 }  // namespace
 
 Method<OrderPolicy, OrderSetup> once() {
-  return {&kCard, [](const Args& args, const OrderSetup& setup) -> std::unique_ptr<OrderPolicy> {
+  return {&kOnceCard,
+          [](const Args& args, const OrderSetup& setup) -> std::unique_ptr<OrderPolicy> {
             return std::make_unique<Once>(args, setup);
           }};
 }

@@ -35,7 +35,7 @@ std::size_t files_here(const KnownDataset& dataset, const data::Places& places) 
   return count;
 }
 
-int list() {
+int list_datasets() {
   const data::Places places = data::places_from_environment();
   std::string out;
   for (const KnownDataset& dataset : data::known_datasets()) {
@@ -129,7 +129,7 @@ void add_data(CLI::App& app, Action& chosen) {
   CLI::App* command = app.add_subcommand("data", "Known data sets: list, describe, download");
   command->require_subcommand(1);
   command->add_subcommand("list", "List the known data sets and whether they are here")
-      ->callback([&chosen] { chosen = [] { return list(); }; });
+      ->callback([&chosen] { chosen = [] { return list_datasets(); }; });
   CLI::App* info_command =
       command->add_subcommand("info", "Show a data set's files, licence and publisher");
   info_command->add_option("NAME", choice->name, "As laconic data list shows it")->required();

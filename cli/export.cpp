@@ -16,20 +16,20 @@
 namespace laconic::cli {
 namespace {
 
-struct Options {
+struct ExportArguments {
   std::string folder = {};
   std::string format = "csv";
   std::string out = {};
 };
 
-std::filesystem::path target_of(const Options& options) {
+std::filesystem::path target_of(const ExportArguments& options) {
   if (!options.out.empty()) return options.out;
   const std::filesystem::path folder = options.folder;
   return options.format == "tensorboard" ? folder / "tensorboard"
                                          : folder / ("export." + options.format);
 }
 
-int export_records(const Options& options) {
+int export_records(const ExportArguments& options) {
   const report::RunFolder run = report::read_folder(options.folder);
   for (const std::string& problem : run.problems)
     print_errors(fmt::format("{}/{}", options.folder, problem));
@@ -52,7 +52,8 @@ int export_records(const Options& options) {
 }  // namespace
 
 void add_export(CLI::App& app, Action& chosen) {
-  auto options = std::make_shared<Options>();  // lives as long as the application's callbacks
+  auto options =
+      std::make_shared<ExportArguments>();  // lives as long as the application's callbacks
   CLI::App* command =
       app.add_subcommand("export", "Write the records of a run for other tools (docs/report.md)");
   command->add_option("DIR", options->folder, "Folder that laconic run has written")->required();

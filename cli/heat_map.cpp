@@ -16,7 +16,7 @@ namespace {
 using experiment::Criterion;
 using experiment::HeatMap;
 
-constexpr std::size_t kWidth = 80;
+constexpr std::size_t kMapWidth = 80;
 
 std::string value_text(double value, Criterion criterion) {
   if (criterion == Criterion::kTestAccuracy) return fmt::format("{:.2f}%", value * 100);
@@ -56,9 +56,9 @@ std::string heat_map_text(const HeatMap& map, Criterion criterion) {
   const std::string corner = map.row_key + "\\" + map.column_key;
   const std::size_t label = std::min<std::size_t>(std::max(widest(map.rows), columns(corner)), 20);
   const std::size_t width = std::min<std::size_t>(std::max(widest(cells), widest(map.columns)), 20);
-  const std::size_t fitting = std::max<std::size_t>(1, (kWidth - label) / (width + 1));
+  const std::size_t fitting = std::max<std::size_t>(1, (kMapWidth - label) / (width + 1));
   std::string out =
-      fmt::format("{}: {}\n", left(map.title, std::min(columns(map.title), kWidth / 2)),
+      fmt::format("{}: {}\n", left(map.title, std::min(columns(map.title), kMapWidth / 2)),
                   experiment::criterion_name(criterion));
   for (std::size_t begin = 0; begin < map.columns.size(); begin += fitting) {
     const std::size_t end = std::min(map.columns.size(), begin + fitting);

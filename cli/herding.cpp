@@ -20,7 +20,7 @@
 namespace laconic::cli {
 namespace {
 
-struct Question {
+struct HerdingQuestion {
   std::vector<std::string> orders = {"reshuffle", "cd-grab", "pair-grab", "grab"};
   std::vector<std::uint32_t> workers = {4, 8, 16, 32, 64};
   std::uint32_t vectors = 64'000;
@@ -43,7 +43,7 @@ Spec canonical_order(const std::string& text) {
   return canonical;
 }
 
-void check(const Question& question) {
+void check(const HerdingQuestion& question) {
   if (std::uint64_t{question.vectors} * question.dim > kMaxNumbers) {
     throw ConfigError(fmt::format("--vectors {} of --dim {} are more than {} numbers; use fewer",
                                   question.vectors, question.dim, kMaxNumbers));
@@ -63,7 +63,7 @@ struct Medians {
   double seconds = 0;  // of ordering, per repeat
 };
 
-Medians medians_of(const Spec& order, const Question& question, std::uint32_t workers) {
+Medians medians_of(const Spec& order, const HerdingQuestion& question, std::uint32_t workers) {
   std::vector<std::vector<double>> by_round(question.rounds + 1);
   Medians out;
   for (std::uint32_t repeat = 0; repeat < question.repeats; ++repeat) {
@@ -87,7 +87,7 @@ Medians medians_of(const Spec& order, const Question& question, std::uint32_t wo
   return out;
 }
 
-std::string heading(const Question& question) {
+std::string heading(const HerdingQuestion& question) {
   std::string out = "order                       workers";
   for (std::uint32_t r = 0; r <= question.rounds; ++r) {
     out += ' ' + right(fmt::format("H_{}", r), 7);
@@ -95,7 +95,7 @@ std::string heading(const Question& question) {
   return out + ' ' + right("order s", 8) + '\n';
 }
 
-int herding(const Question& question) {
+int herding(const HerdingQuestion& question) {
   check(question);
   std::vector<Spec> orders;
   for (const std::string& text : question.orders) orders.push_back(canonical_order(text));
@@ -123,7 +123,8 @@ int herding(const Question& question) {
 }  // namespace
 
 void add_herding(CLI::App& app, Action& chosen) {
-  auto question = std::make_shared<Question>();  // lives as long as the application's callbacks
+  auto question =
+      std::make_shared<HerdingQuestion>();  // lives as long as the application's callbacks
   CLI::App* command = app.add_subcommand(
       "herding", "Measure how far prefix sums of random vectors stray under example orders");
   command->add_option("ORDER", question->orders, "Orders, as in a configuration")

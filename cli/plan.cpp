@@ -30,7 +30,7 @@ using experiment::StepReport;
 // Where nobody says otherwise: of a switched network.
 constexpr double kUsualLatencySeconds = 1e-4;
 
-struct Options {
+struct PlanArguments {
   Source source = {};
   std::string tensors = {};
   std::optional<std::uint32_t> workers = {};
@@ -69,7 +69,7 @@ std::vector<std::string> usual_methods(std::uint32_t workers) {
           "lowrank:rank=4"};
 }
 
-void read_configuration(const Options& options, Request& request) {
+void read_configuration(const PlanArguments& options, Request& request) {
   const Checked checked = check(options.source);
   if (experiment::has_errors(checked.diagnostics)) {
     std::string text;
@@ -108,7 +108,7 @@ void read_configuration(const Options& options, Request& request) {
   }
 }
 
-Request request_of(const Options& options) {
+Request request_of(const PlanArguments& options) {
   if (options.source.file.empty() == options.tensors.empty()) {
     throw ConfigError(
         "plan: which model? Give a configuration, or the shapes of its tensors, e.g. "
@@ -172,7 +172,7 @@ struct Ranks {
 };
 
 template <Real T>
-void measure_between_ranks(const Options& options, const Request& request, Communicator& comm,
+void measure_between_ranks(const PlanArguments& options, const Request& request, Communicator& comm,
                            Ranks& ranks) {
   if (!request.bandwidth || !request.latency) ranks.network = experiment::measure_network(comm);
   if (!options.slowdown) ranks.slowdown = experiment::measure_slowdown(comm);
@@ -191,7 +191,7 @@ void measure_between_ranks(const Options& options, const Request& request, Commu
   }
 }
 
-StepReport report_of(const Options& options, const Request& request, const Ranks& ranks) {
+StepReport report_of(const PlanArguments& options, const Request& request, const Ranks& ranks) {
   StepReport out;
   out.workers = request.workers;
   out.tensors = request.tensors.size();
@@ -210,7 +210,7 @@ StepReport report_of(const Options& options, const Request& request, const Ranks
 }
 
 template <Real T>
-StepReport measure(const Options& options, const Request& request, const Ranks& ranks) {
+StepReport measure(const PlanArguments& options, const Request& request, const Ranks& ranks) {
   StepReport out = report_of(options, request, ranks);
   check_memory(request, out.number_bytes);
   const auto load_of = [&](const std::string& aggregator) {
@@ -237,7 +237,7 @@ StepReport measure(const Options& options, const Request& request, const Ranks& 
   return out;
 }
 
-int show(const Options& options, const Request& request, const Ranks& ranks) {
+int show(const PlanArguments& options, const Request& request, const Ranks& ranks) {
   const StepReport report = request.precision == Precision::kFloat
                                 ? measure<float>(options, request, ranks)
                                 : measure<double>(options, request, ranks);
@@ -249,7 +249,7 @@ int show(const Options& options, const Request& request, const Ranks& ranks) {
 
 // The ranks measure the network and real steps; then the first one goes on alone, so that the
 // codecs have the machine for themselves.
-int plan_under_mpi(const Options& options) {
+int plan_under_mpi(const PlanArguments& options) {
   Ranks ranks;
   std::optional<Request> request;
   bool first = true;
@@ -277,7 +277,7 @@ int plan_under_mpi(const Options& options) {
   return first ? show(options, *request, ranks) : kDone;
 }
 
-int plan(const Options& options) {
+int plan(const PlanArguments& options) {
   if (started_by_mpi()) return plan_under_mpi(options);
   if (options.verify > 0) {
     throw ConfigError(
@@ -298,7 +298,7 @@ int plan(const Options& options) {
 }  // namespace
 
 void add_plan(CLI::App& app, Action& chosen) {
-  auto options = std::make_shared<Options>();  // lives as long as the application's callbacks
+  auto options = std::make_shared<PlanArguments>();  // lives as long as the application's callbacks
   CLI::App* command = app.add_subcommand(
       "plan", "Predict how long a training step takes with which method (docs/plan.md)");
   command->add_option("FILE", options->source.file,

@@ -21,7 +21,7 @@ namespace {
 using experiment::Prediction;
 using experiment::SavedModel;
 
-struct Options {
+struct PredictArguments {
   std::string model = {};
   std::string data = {};
   std::string part = {};  // train, test; empty: test where there is one
@@ -34,7 +34,7 @@ struct Rows {
   std::string title = {};
 };
 
-std::string list(const std::vector<double>& labels) {
+std::string joined(const std::vector<double>& labels) {
   constexpr std::size_t kMost = 10;
   std::string out;
   for (std::size_t i = 0; i < std::min(labels.size(), kMost); ++i)
@@ -43,7 +43,7 @@ std::string list(const std::vector<double>& labels) {
 }
 
 // A LIBSVM file by its path, with the labels of the model, all of which need not occur.
-Rows rows_of_file(const SavedModel& model, const Options& options) {
+Rows rows_of_file(const SavedModel& model, const PredictArguments& options) {
   if (options.part == "train" || options.part == "test")
     throw ConfigError(
         fmt::format("--part {} is for data by name; a file has no parts", options.part));
@@ -52,7 +52,7 @@ Rows rows_of_file(const SavedModel& model, const Options& options) {
   return {std::move(file.examples), options.data};
 }
 
-Rows rows_by_name(const SavedModel& model, const Options& options) {
+Rows rows_by_name(const SavedModel& model, const PredictArguments& options) {
   const Catalog& catalog = experiment::all_cards();
   const auto spec = parse_spec(options.data);
   if (!spec) throw ConfigError(fmt::format("DATA: no such file, and {}", spec.error()));
@@ -65,7 +65,7 @@ Rows rows_by_name(const SavedModel& model, const Options& options) {
     throw ConfigError(
         fmt::format("'{}' has the labels {}, the model has {}; take data like those "
                     "that it was trained on",
-                    options.data, list(labels), list(model.labels)));
+                    options.data, joined(labels), joined(model.labels)));
   }
   const bool has_test = dataset.test.size() > 0;
   if (options.part == "test" && !has_test)
@@ -77,7 +77,7 @@ Rows rows_by_name(const SavedModel& model, const Options& options) {
   return {std::move(part), fmt::format("{}, {} part", options.data, test ? "test" : "training")};
 }
 
-int predict(const Options& options) {
+int predict(const PredictArguments& options) {
   const SavedModel model = experiment::read_model(options.model);
   std::error_code code;
   const Rows rows = std::filesystem::is_regular_file(options.data, code)
@@ -107,7 +107,8 @@ int predict(const Options& options) {
 }  // namespace
 
 void add_predict(CLI::App& app, Action& chosen) {
-  auto options = std::make_shared<Options>();  // lives as long as the application's callbacks
+  auto options =
+      std::make_shared<PredictArguments>();  // lives as long as the application's callbacks
   CLI::App* command =
       app.add_subcommand("predict", "Predict with a model that `laconic run --save-model` wrote");
   command->add_option("MODEL", options->model, "Saved model (docs/models.md)")->required();

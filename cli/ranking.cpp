@@ -118,7 +118,7 @@ std::string line(std::size_t place, const MethodSummary& method, const Summary& 
   return out + '\n';
 }
 
-std::string heading(const Summary& summary) {
+std::string ranking_heading(const Summary& summary) {
   std::string_view column = "accuracy";
   for (const MethodSummary& method : summary.methods) {
     if (const std::optional<Quality> quality = quality_of(method)) column = quality->column;
@@ -176,7 +176,7 @@ std::string ranking_text(const Summary& summary, ShownMeter meter) {
                    [by_target = has_targets(summary), meter](const auto* a, const auto* b) {
                      return rank_key(*a, by_target, meter) < rank_key(*b, by_target, meter);
                    });
-  std::string out = heading(summary);
+  std::string out = ranking_heading(summary);
   for (std::size_t i = 0; i < order.size(); ++i) out += line(i + 1, *order[i], summary, meter);
   for (const MethodSummary* method : order) {
     if (!method->remark.empty()) out += fmt::format("{}: {}\n", method->name, method->remark);

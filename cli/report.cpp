@@ -15,18 +15,18 @@
 namespace laconic::cli {
 namespace {
 
-struct Options {
+struct ReportArguments {
   std::vector<std::string> folders = {};
   std::string out = {};
 };
 
-std::filesystem::path page_file(const Options& options) {
+std::filesystem::path page_file(const ReportArguments& options) {
   if (!options.out.empty()) return options.out;
   if (options.folders.size() > 1) return "report.html";
   return std::filesystem::path(options.folders.front()) / "report.html";
 }
 
-int write_page(const Options& options) {
+int write_page(const ReportArguments& options) {
   std::vector<report::RunFolder> runs;
   bool all_read = true;
   for (const std::string& folder : options.folders) {
@@ -45,7 +45,8 @@ int write_page(const Options& options) {
 }  // namespace
 
 void add_report(CLI::App& app, Action& chosen) {
-  auto options = std::make_shared<Options>();  // lives as long as the application's callbacks
+  auto options =
+      std::make_shared<ReportArguments>();  // lives as long as the application's callbacks
   CLI::App* command =
       app.add_subcommand("report", "Write a page with charts and tables of one or several runs");
   command->add_option("DIR", options->folders, "Folders that laconic run has written")->required();

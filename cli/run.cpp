@@ -36,7 +36,7 @@ using experiment::RecordFile;
 using experiment::Summary;
 using experiment::SweepOutcome;
 
-struct Options {
+struct RunArguments {
   Source source = {};
   std::string out = {};
   std::optional<std::uint64_t> seed = {};
@@ -48,7 +48,7 @@ struct Options {
   std::string meter = "paper";
 };
 
-ShownMeter meter_of(const Options& options) {
+ShownMeter meter_of(const RunArguments& options) {
   if (options.meter == "wire") return ShownMeter::kWire;
   return options.meter == "frame" ? ShownMeter::kFrame : ShownMeter::kPaper;
 }
@@ -58,7 +58,7 @@ std::uint32_t default_ranks(const Plan& plan) {
                   std::max(1U, std::thread::hardware_concurrency()));
 }
 
-std::filesystem::path folder_of(const Options& options, const Plan& plan) {
+std::filesystem::path folder_of(const RunArguments& options, const Plan& plan) {
   return options.out.empty() ? std::filesystem::path("out") / plan.name
                              : std::filesystem::path(options.out);
 }
@@ -77,7 +77,7 @@ std::string shell_word(const std::string& word) {
 
 // What makes the run again, from the same folder. That the seed is one of the settings has been
 // seen to.
-std::string command_of(const Options& options, std::uint32_t mpi_ranks = 0) {
+std::string command_of(const RunArguments& options, std::uint32_t mpi_ranks = 0) {
   std::string out = mpi_ranks > 0 ? fmt::format("mpirun -n {} ", mpi_ranks) : std::string();
   out += "laconic run " + shell_word(options.source.file);
   for (const std::string& setting : options.source.settings) out += " --set " + shell_word(setting);
@@ -88,7 +88,7 @@ std::string command_of(const Options& options, std::uint32_t mpi_ranks = 0) {
 }
 
 // Empty if models can be saved, or nobody wants to.
-std::string model_problem(const Options& options, const Plan& plan) {
+std::string model_problem(const RunArguments& options, const Plan& plan) {
   if (!options.save_model || experiment::can_save(plan)) return {};
   return fmt::format(
       "--save-model: problem '{}' makes no predictions; leave it out, or use logistic, "
@@ -115,8 +115,8 @@ void remove_page(const std::filesystem::path& folder) {
 class Front {
  public:
   // The experiment outlives it.
-  Front(const Options& options, const Experiment& experiment, const experiment::RunFacts& facts,
-        const Terminal& terminal)
+  Front(const RunArguments& options, const Experiment& experiment,
+        const experiment::RunFacts& facts, const Terminal& terminal)
       : options_(options),
         folder_(folder_of(options, experiment.plan())),
         file_(folder_, experiment.plan(), facts),
@@ -152,7 +152,7 @@ class Front {
   }
 
  private:
-  const Options& options_;
+  const RunArguments& options_;
   std::filesystem::path folder_;
   RecordFile file_;
   std::unique_ptr<experiment::Observer> models_;
@@ -219,7 +219,7 @@ std::string sweep_text(const Plan& plan, const SweepOutcome& sweep) {
   return out;
 }
 
-int run_sweep_here(const Options& options, const Plan& plan) {
+int run_sweep_here(const RunArguments& options, const Plan& plan) {
   const std::uint32_t threads =
       options.ranks.value_or(std::max(1U, std::thread::hardware_concurrency()));
   const std::string output = experiment::output_problem(folder_of(options, plan), options.force);
@@ -248,7 +248,7 @@ int run_sweep_here(const Options& options, const Plan& plan) {
   return exit_code(summary);
 }
 
-int run_on_threads_here(const Options& options, const Plan& plan) {
+int run_on_threads_here(const RunArguments& options, const Plan& plan) {
   const std::uint32_t ranks = options.ranks.value_or(default_ranks(plan));
   const std::string problem = ranks_problem(ranks, plan, "--ranks");
   const std::string output = experiment::output_problem(folder_of(options, plan), options.force);
@@ -318,7 +318,7 @@ std::string different_plan(Communicator& comm, const Plan& plan) {
       "rank {} reads another configuration than rank 0; give all ranks the same file", comm.rank());
 }
 
-Summary run_as_mpi_rank(const Options& options, const Plan& plan, Communicator& comm) {
+Summary run_as_mpi_rank(const RunArguments& options, const Plan& plan, Communicator& comm) {
   agree(comm, 1, [&] { return different_plan(comm, plan); });
   if (plan.sweep) {
     throw ConfigError(
@@ -355,7 +355,7 @@ Summary run_as_mpi_rank(const Options& options, const Plan& plan, Communicator& 
   return summary;
 }
 
-int run_under_mpi(const Options& options) {
+int run_under_mpi(const RunArguments& options) {
   const Checked checked = check(options.source);
   const bool valid = !experiment::has_errors(checked.diagnostics);
   int code = kDone;
@@ -386,7 +386,7 @@ int run_under_mpi(const Options& options) {
   return code;
 }
 
-int run(Options options) {
+int run(RunArguments options) {
   if (options.seed) options.source.settings.push_back(fmt::format("seed={}", *options.seed));
   if (started_by_mpi()) return run_under_mpi(options);
   const Checked checked = check(options.source);
@@ -399,7 +399,7 @@ int run(Options options) {
 }  // namespace
 
 void add_run(CLI::App& app, Action& chosen) {
-  auto options = std::make_shared<Options>();  // lives as long as the application's callbacks
+  auto options = std::make_shared<RunArguments>();  // lives as long as the application's callbacks
   CLI::App* command =
       app.add_subcommand("run", "Train the methods of a configuration and compare them");
   command->add_option("FILE", options->source.file, "Configuration (docs/configuration.md)")

@@ -8,7 +8,7 @@
 namespace laconic::cli {
 namespace {
 
-constexpr std::chrono::milliseconds kRedraw(100);
+constexpr std::chrono::milliseconds kSweepRedraw(100);
 
 }  // namespace
 
@@ -20,7 +20,7 @@ void SweepProgress::advanced(std::uint64_t done, std::uint64_t cells) {
   const std::string line =
       fmt::format("cells: {} of {}, {} left", done, cells, seconds_text(done == cells ? 0 : left));
   if (terminal_.live) {
-    if (now - drawn_ < kRedraw && done != cells) return;
+    if (now - drawn_ < kSweepRedraw && done != cells) return;
     drawn_ = now;
     print_out("\r\x1b[2K" + line + (done == cells ? "\n" : ""));
     return;

@@ -16,12 +16,12 @@
 namespace laconic::cli {
 namespace {
 
-struct Options {
+struct WatchArguments {
   std::string folder = {};
   std::uint16_t port = 0;
 };
 
-int watch(const Options& options) {
+int watch(const WatchArguments& options) {
   std::error_code code;
   if (std::filesystem::exists(std::filesystem::path(options.folder) / "summary.json", code)) {
     throw ConfigError(
@@ -40,7 +40,8 @@ int watch(const Options& options) {
 }  // namespace
 
 void add_watch(CLI::App& app, Action& chosen) {
-  auto options = std::make_shared<Options>();  // lives as long as the application's callbacks
+  auto options =
+      std::make_shared<WatchArguments>();  // lives as long as the application's callbacks
   CLI::App* command =
       app.add_subcommand("watch", "Serve the page of a run while it goes on, to this machine only");
   command->add_option("DIR", options->folder, "Folder that laconic run writes to")->required();

@@ -15,6 +15,7 @@
 #include "laconic/kernels/kernels.hpp"
 #include "laconic/rng/stream.hpp"
 #include "tests/support/aggregate_loop.hpp"
+#include "tests/support/repeats.hpp"
 
 namespace laconic {
 namespace {
@@ -229,7 +230,7 @@ void check_promises(const std::string& spec) {
         << spec << " promises nothing, and its card does not say so";
     EXPECT_EQ(traits.unbiased, traits.omega.has_value());
     EXPECT_TRUE(traits.unbiased || !traits.joint.has_value());
-    for (std::uint32_t seed = 0; seed < 5; ++seed) {
+    for (std::uint32_t seed = 0; seed < test::repeats({.all = 5, .sanitized = 2}); ++seed) {
       SCOPED_TRACE(spec + " on " + std::to_string(shape.rows) + "x" + std::to_string(shape.cols) +
                    ", vector " + std::to_string(seed));
       auto x = test_vector<T>(shape.size(), seed);
@@ -354,10 +355,12 @@ void check_sparse(const std::string& spec) {
     for (const double magnitude : {huge, tiny, 1e-6})
       cases.push_back({dim, 1 + dim / 50, magnitude});
   }
+  const std::uint32_t few = test::repeats({.all = 2, .sanitized = 1});
+  const std::uint32_t many = test::repeats({.all = 6, .sanitized = 2});
   std::size_t compared = 0;
   for (const SparseCase& of : cases) {
     if (!compressor->traits({of.dim, 1}).sparse) continue;
-    for (std::uint32_t seed = 0; seed < (of.dim > 5000 ? 2U : 6U); ++seed) {
+    for (std::uint32_t seed = 0; seed < (of.dim > 5000 ? few : many); ++seed) {
       SCOPED_TRACE(spec + ", dim " + std::to_string(of.dim) + ", " + std::to_string(of.nonzeros) +
                    " non-zeros times " + std::to_string(of.magnitude) + ", vector " +
                    std::to_string(seed));

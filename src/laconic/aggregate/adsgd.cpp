@@ -19,7 +19,7 @@ namespace {
 
 constexpr int kIterations = 20;
 
-struct Options {
+struct AdsgdOptions {
   double ratio = 0.2;
   std::size_t piece = 2048;
   bool message_passing = false;
@@ -32,7 +32,8 @@ std::size_t part_of(double ratio, std::size_t size) {
 template <Real T>
 class Adsgd final : public Aggregator<T> {
  public:
-  Adsgd(const AggregatorSetup& setup, const Options& options, std::unique_ptr<SymbolMean<T>> mean)
+  Adsgd(const AggregatorSetup& setup, const AdsgdOptions& options,
+        std::unique_ptr<SymbolMean<T>> mean)
       : setup_(setup),
         options_(options),
         mean_(std::move(mean)),
@@ -118,7 +119,7 @@ class Adsgd final : public Aggregator<T> {
   }
 
   AggregatorSetup setup_;
-  Options options_;
+  AdsgdOptions options_;
   std::unique_ptr<SymbolMean<T>> mean_;
   std::deque<RandomProjection<T>> projections_ = {};  // addresses stay
   std::vector<Piece> pieces_ = {};
@@ -177,9 +178,9 @@ const Card& adsgd_card() {
 
 template <Real T>
 std::unique_ptr<Aggregator<T>> make_adsgd(const Args& args, const AggregatorSetup& setup) {
-  const Options options = {.ratio = args.real("ratio"),
-                           .piece = static_cast<std::size_t>(args.integer("piece")),
-                           .message_passing = args.text("decoder") == "amp"};
+  const AdsgdOptions options = {.ratio = args.real("ratio"),
+                                .piece = static_cast<std::size_t>(args.integer("piece")),
+                                .message_passing = args.text("decoder") == "amp"};
   return std::make_unique<Adsgd<T>>(setup, options, make_air_mean<T>(args, setup));
 }
 template std::unique_ptr<Aggregator<float>> make_adsgd(const Args&, const AggregatorSetup&);

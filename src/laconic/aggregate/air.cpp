@@ -22,18 +22,18 @@
 namespace laconic::aggregate {
 namespace {
 
-enum class Memory : std::uint8_t { kNone, kEf14, kEf21 };
+enum class AirMemory : std::uint8_t { kNone, kEf14, kEf21 };
 
-Memory memory_of(const Args& args) {
+AirMemory memory_of(const Args& args) {
   const std::string& text = args.text("memory");
-  if (text == "none") return Memory::kNone;
-  return text == "ef14" ? Memory::kEf14 : Memory::kEf21;
+  if (text == "none") return AirMemory::kNone;
+  return text == "ef14" ? AirMemory::kEf14 : AirMemory::kEf21;
 }
 
 template <Real T>
 class Air final : public Aggregator<T> {
  public:
-  Air(const AggregatorSetup& setup, Memory memory, std::unique_ptr<Compressor<T>> compressor,
+  Air(const AggregatorSetup& setup, AirMemory memory, std::unique_ptr<Compressor<T>> compressor,
       std::unique_ptr<SymbolMean<T>> mean)
       : setup_(setup),
         memory_(memory),
@@ -41,7 +41,7 @@ class Air final : public Aggregator<T> {
         mean_(std::move(mean)),
         memories_(setup.mine.size()),
         rows_(setup.mine.size()),
-        belief_(memory == Memory::kEf21 ? setup.layout->size() : 0, T{0}) {
+        belief_(memory == AirMemory::kEf21 ? setup.layout->size() : 0, T{0}) {
     std::size_t size = 0;
     for (const Tensor& tensor : setup.layout->tensors()) {
       const std::size_t count = compressor_->max_bytes(tensor.shape) / sizeof(T);
@@ -51,7 +51,7 @@ class Air final : public Aggregator<T> {
     }
     received_.resize(size);
     for (auto& memory_row : memories_) {
-      memory_row.assign(memory == Memory::kNone ? 0 : setup.layout->size(), T{0});
+      memory_row.assign(memory == AirMemory::kNone ? 0 : setup.layout->size(), T{0});
     }
     for (auto& row : rows_) row.resize(size);
     for (auto& row : rows_) row_pointers_.push_back(row.data());
@@ -86,8 +86,8 @@ class Air final : public Aggregator<T> {
     const std::span<T> input = input_.take(gradient.values.size());
     std::copy(gradient.values.begin(), gradient.values.end(), input.begin());
     const std::span<T> memory = memories_[w];
-    if (memory_ == Memory::kEf14) kernels::add<T>(memory, input);
-    if (memory_ == Memory::kEf21) kernels::axpy<T>(T{-1}, memory, input);
+    if (memory_ == AirMemory::kEf14) kernels::add<T>(memory, input);
+    if (memory_ == AirMemory::kEf21) kernels::axpy<T>(T{-1}, memory, input);
     const bool active = mean_->active(gradient.worker);
     for (std::size_t b = 0; b < blocks_.size(); ++b) {
       const Tensor& tensor = setup_.layout->tensors()[b];
@@ -98,20 +98,20 @@ class Air final : public Aggregator<T> {
       wire::read_values<T>(wire::native_format<T>(), numbers,
                            std::span<T>(rows_[w]).subspan(blocks_[b].offset, blocks_[b].size));
       LACONIC_ASSERT(static_cast<bool>(numbers.finish()));
-      if (!active || memory_ == Memory::kNone) continue;
+      if (!active || memory_ == AirMemory::kNone) continue;
       wire::WireReader own(message_.bytes);
-      const bool residual = memory_ == Memory::kEf14;
+      const bool residual = memory_ == AirMemory::kEf14;
       const Status status = compressor_->decode_add(own, facts, residual ? T{-1} : T{1},
                                                     span_of<T>(tensor, residual ? input : memory));
       LACONIC_ASSERT(static_cast<bool>(status));
       static_cast<void>(status);
     }
-    if (memory_ == Memory::kEf14) std::copy(input.begin(), input.end(), memory.begin());
+    if (memory_ == AirMemory::kEf14) std::copy(input.begin(), input.end(), memory.begin());
   }
 
   void decode(const Round& round, std::span<T> direction) {
     std::fill(direction.begin(), direction.end(), T{0});
-    const bool adds_up = memory_ == Memory::kEf21;
+    const bool adds_up = memory_ == AirMemory::kEf21;
     // The belief is the mean over all workers: those who were silent changed nothing.
     const T part = adds_up ? static_cast<T>(static_cast<double>(mean_->active_count()) /
                                             static_cast<double>(setup_.workers))
@@ -134,7 +134,7 @@ class Air final : public Aggregator<T> {
   }
 
   AggregatorSetup setup_;
-  Memory memory_;
+  AirMemory memory_;
   std::unique_ptr<Compressor<T>> compressor_;
   std::unique_ptr<SymbolMean<T>> mean_;
   std::vector<AirBlock> blocks_ = {};       // one per tensor
@@ -219,7 +219,7 @@ std::vector<std::string> air_problems(const Args& args, std::uint32_t workers,
                     "numbers; leave it out",
                     own("values")));
   }
-  if (memory_of(args) != Memory::kNone && !traits.alpha) {
+  if (memory_of(args) != AirMemory::kNone && !traits.alpha) {
     out.push_back(fmt::format("air: memory={} needs a contractive compressor; {} is {}",
                               args.text("memory"), compressor_text(inner),
                               compressor_promise_text(inner, workers, {1000, 1})));

@@ -30,7 +30,7 @@
 namespace laconic::aggregate {
 namespace {
 
-struct Options {
+struct EfOptions {
   bool two_way = true;
   double clamp = 0;
   double gain = 1;
@@ -41,7 +41,7 @@ struct Options {
 template <Real T>
 class ErrorFeedback final : public Aggregator<T> {
  public:
-  ErrorFeedback(const AggregatorSetup& setup, const Options& options,
+  ErrorFeedback(const AggregatorSetup& setup, const EfOptions& options,
                 std::unique_ptr<Compressor<T>> compressor)
       : setup_(setup),
         options_(options),
@@ -261,7 +261,7 @@ class ErrorFeedback final : public Aggregator<T> {
   }
 
   AggregatorSetup setup_;
-  Options options_;
+  EfOptions options_;
   std::unique_ptr<Compressor<T>> compressor_;
   ShardedExchange exchange_;
   KeptMessages<T> kept_;
@@ -329,11 +329,11 @@ const Card& ef_card() {
 
 template <Real T>
 std::unique_ptr<Aggregator<T>> make_ef(const Args& args, const AggregatorSetup& setup) {
-  const Options options = {.two_way = args.flag("two_way"),
-                           .clamp = args.real("clamp"),
-                           .gain = args.real("gain"),
-                           .keep = args.real("keep"),
-                           .shards = shard_count(args, setup.workers)};
+  const EfOptions options = {.two_way = args.flag("two_way"),
+                             .clamp = args.real("clamp"),
+                             .gain = args.real("gain"),
+                             .keep = args.real("keep"),
+                             .shards = shard_count(args, setup.workers)};
   return std::make_unique<ErrorFeedback<T>>(
       setup, options, compressors<T>().make(args.inner(), {.workers = setup.workers}));
 }

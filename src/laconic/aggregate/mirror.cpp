@@ -28,7 +28,7 @@ namespace {
 
 enum class Init : std::uint8_t { kFull, kCompressed, kZero };
 
-struct Options {
+struct MirrorOptions {
   Init init = Init::kFull;
   bool count_init = true;
   bool by_tensor = false;
@@ -42,7 +42,8 @@ std::vector<Tensor> pieces_of(const Layout& layout, bool by_tensor) {
   return {{.name = "model", .shape = {static_cast<std::uint32_t>(layout.size()), 1}}};
 }
 
-std::vector<Shard> shards_of(const Layout& layout, const Options& options, std::uint32_t workers) {
+std::vector<Shard> shards_of(const Layout& layout, const MirrorOptions& options,
+                             std::uint32_t workers) {
   if (options.by_tensor) return tensor_shards(layout, options.shards, workers);
   return {{.begin = 0, .end = layout.size(), .owner = 0, .first_tensor = 0, .last_tensor = 1}};
 }
@@ -131,8 +132,8 @@ template <Real T>
 class Mirror final : public Aggregator<T> {
  public:
   // `down` is null for plain numbers.
-  Mirror(const AggregatorSetup& setup, const Options& options, std::unique_ptr<Mechanism<T>> up,
-         std::unique_ptr<Mechanism<T>> down)
+  Mirror(const AggregatorSetup& setup, const MirrorOptions& options,
+         std::unique_ptr<Mechanism<T>> up, std::unique_ptr<Mechanism<T>> down)
       : setup_(setup),
         options_(options),
         up_(std::move(up)),
@@ -504,7 +505,7 @@ class Mirror final : public Aggregator<T> {
   }
 
   AggregatorSetup setup_;
-  Options options_;
+  MirrorOptions options_;
   std::unique_ptr<Mechanism<T>> up_;
   std::unique_ptr<Mechanism<T>> down_;
   std::vector<Tensor> pieces_;
@@ -520,8 +521,8 @@ class Mirror final : public Aggregator<T> {
   bool started_ = false;
 };
 
-Options options_of(const Args& args, std::uint32_t workers) {
-  Options options;
+MirrorOptions options_of(const Args& args, std::uint32_t workers) {
+  MirrorOptions options;
   if (args.text("init") == "compressed") options.init = Init::kCompressed;
   if (args.text("init") == "zero") options.init = Init::kZero;
   options.count_init = args.flag("count_init");

@@ -37,7 +37,7 @@ namespace {
 
 enum class Down : std::uint8_t { kModel, kLossless, kQuantized, kSum };
 
-struct Options {
+struct QuantizedOptions {
   Down down = Down::kModel;
   bool raw_matrix = false;   // with kModel
   std::uint32_t levels = 1;  // of kSum
@@ -64,8 +64,8 @@ struct ModelShard {
 template <Real T>
 class Quantized final : public Aggregator<T> {
  public:
-  Quantized(const AggregatorSetup& setup, const Options& options, std::unique_ptr<Compressor<T>> up,
-            std::unique_ptr<Compressor<T>> again)
+  Quantized(const AggregatorSetup& setup, const QuantizedOptions& options,
+            std::unique_ptr<Compressor<T>> up, std::unique_ptr<Compressor<T>> again)
       : setup_(setup),
         options_(options),
         up_(std::move(up)),
@@ -614,7 +614,7 @@ class Quantized final : public Aggregator<T> {
   }
 
   AggregatorSetup setup_;
-  Options options_;
+  QuantizedOptions options_;
   std::unique_ptr<Compressor<T>> up_;     // null with kSum
   std::unique_ptr<Compressor<T>> again_;  // of kQuantized, else null
   ShardedExchange exchange_;
@@ -692,9 +692,9 @@ const Card& quantized_card() {
 
 template <Real T>
 std::unique_ptr<Aggregator<T>> make_quantized(const Args& args, const AggregatorSetup& setup) {
-  Options options = {.down = down_of(args),
-                     .raw_matrix = args.text("matrix") == "raw",
-                     .shards = shard_count(args, setup.workers)};
+  QuantizedOptions options = {.down = down_of(args),
+                              .raw_matrix = args.text("matrix") == "raw",
+                              .shards = shard_count(args, setup.workers)};
   std::unique_ptr<Compressor<T>> up;
   std::unique_ptr<Compressor<T>> again;
   if (options.down == Down::kSum) {

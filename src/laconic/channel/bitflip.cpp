@@ -14,7 +14,7 @@ namespace {
 
 enum class Repair : std::uint8_t { kNone, kDrop, kResend };
 
-struct Options {
+struct BitflipOptions {
   double p = 0;
   Repair repair = Repair::kResend;
   std::uint32_t attempts = 16;
@@ -23,7 +23,7 @@ struct Options {
 
 class BitFlip final : public DigitalLink {
  public:
-  explicit BitFlip(const Options& options) : options_(options) {}
+  explicit BitFlip(const BitflipOptions& options) : options_(options) {}
 
   Delivery send(const LinkSlot& slot, std::size_t header_bytes,
                 std::span<std::byte> payload) const override {
@@ -80,7 +80,7 @@ class BitFlip final : public DigitalLink {
     }
   }
 
-  Options options_;
+  BitflipOptions options_;
 };
 
 }  // namespace
@@ -109,12 +109,12 @@ const Card& bitflip_card() {
 std::unique_ptr<DigitalLink> make_bitflip(const Args& args, const LinkSetup& setup) {
   const std::string& repair = args.text("repair");
   return std::make_unique<BitFlip>(
-      Options{.p = args.real("p"),
-              .repair = repair == "none"   ? Repair::kNone
-                        : repair == "drop" ? Repair::kDrop
-                                           : Repair::kResend,
-              .attempts = static_cast<std::uint32_t>(args.integer("attempts")),
-              .seed = setup.seed});
+      BitflipOptions{.p = args.real("p"),
+                     .repair = repair == "none"   ? Repair::kNone
+                               : repair == "drop" ? Repair::kDrop
+                                                  : Repair::kResend,
+                     .attempts = static_cast<std::uint32_t>(args.integer("attempts")),
+                     .seed = setup.seed});
 }
 
 }  // namespace laconic::channel

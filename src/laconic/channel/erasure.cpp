@@ -5,7 +5,7 @@
 namespace laconic::channel {
 namespace {
 
-struct Options {
+struct ErasureOptions {
   double p = 0;
   std::uint32_t attempts = 1;
   std::uint64_t seed = 0;
@@ -13,7 +13,7 @@ struct Options {
 
 class Erasure final : public DigitalLink {
  public:
-  explicit Erasure(const Options& options) : options_(options) {}
+  explicit Erasure(const ErasureOptions& options) : options_(options) {}
 
   Delivery send(const LinkSlot& slot, std::size_t header_bytes,
                 std::span<std::byte> payload) const override {
@@ -32,7 +32,7 @@ class Erasure final : public DigitalLink {
   [[nodiscard]] bool damages() const override { return false; }
 
  private:
-  Options options_;
+  ErasureOptions options_;
 };
 
 }  // namespace
@@ -60,9 +60,9 @@ const Card& erasure_card() {
 std::unique_ptr<DigitalLink> make_erasure(const Args& args, const LinkSetup& setup) {
   const bool resends = args.text("repair") == "resend";
   return std::make_unique<Erasure>(
-      Options{.p = args.real("p"),
-              .attempts = resends ? static_cast<std::uint32_t>(args.integer("attempts")) : 1,
-              .seed = setup.seed});
+      ErasureOptions{.p = args.real("p"),
+                     .attempts = resends ? static_cast<std::uint32_t>(args.integer("attempts")) : 1,
+                     .seed = setup.seed});
 }
 
 }  // namespace laconic::channel

@@ -9,7 +9,7 @@
 namespace laconic::optimizer_methods {
 namespace {
 
-const Card kCard{
+const Card kAdagradCmdCard{
     .kind = "optimizer",
     .name = "adagrad-cmd",
     .summary = "AdaGrad with an l1 term by composite mirror descent: sparse models",
@@ -68,7 +68,7 @@ class AdagradCmd final : public Optimizer<T> {
 
 template <Real T>
 Method<Optimizer<T>, OptimizerSetup> adagrad_cmd() {
-  return {&kCard,
+  return {&kAdagradCmdCard,
           [](const Args& args, const OptimizerSetup& setup) -> std::unique_ptr<Optimizer<T>> {
             return std::make_unique<AdagradCmd<T>>(args, setup);
           }};

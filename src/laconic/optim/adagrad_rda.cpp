@@ -13,7 +13,7 @@
 namespace laconic::optimizer_methods {
 namespace {
 
-const Card kCard{
+const Card kAdagradRdaCard{
     .kind = "optimizer",
     .name = "adagrad-rda",
     .summary = "AdaGrad with an l1 term by regularized dual averaging: sparser models",
@@ -85,7 +85,7 @@ class AdagradRda final : public Optimizer<T> {
 
 template <Real T>
 Method<Optimizer<T>, OptimizerSetup> adagrad_rda() {
-  return {&kCard,
+  return {&kAdagradRdaCard,
           [](const Args& args, const OptimizerSetup& setup) -> std::unique_ptr<Optimizer<T>> {
             return std::make_unique<AdagradRda<T>>(args, setup);
           }};

@@ -15,7 +15,7 @@
 namespace laconic::optimizer_methods {
 namespace {
 
-const Card kCard{
+const Card kAdamCard{
     .kind = "optimizer",
     .name = "adam",
     .summary = "steps scaled by running first and second moments of the direction",
@@ -97,7 +97,7 @@ class Adam final : public Optimizer<T> {
 
 template <Real T>
 Method<Optimizer<T>, OptimizerSetup> adam() {
-  return {&kCard,
+  return {&kAdamCard,
           [](const Args& args, const OptimizerSetup& setup) -> std::unique_ptr<Optimizer<T>> {
             return std::make_unique<Adam<T>>(args, setup);
           }};

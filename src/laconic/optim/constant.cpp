@@ -5,11 +5,11 @@
 namespace laconic::schedule_methods {
 namespace {
 
-const Card kCard{.kind = "schedule",
-                 .name = "constant",
-                 .summary = "the same step size in every round",
-                 .formula = "factor = 1",
-                 .promises = "the factor is 1"};
+const Card kConstantCard{.kind = "schedule",
+                         .name = "constant",
+                         .summary = "the same step size in every round",
+                         .formula = "factor = 1",
+                         .promises = "the factor is 1"};
 
 class Constant final : public Schedule {
  public:
@@ -19,7 +19,7 @@ class Constant final : public Schedule {
 }  // namespace
 
 Method<Schedule, ScheduleSetup> constant() {
-  return {&kCard, [](const Args&, const ScheduleSetup&) -> std::unique_ptr<Schedule> {
+  return {&kConstantCard, [](const Args&, const ScheduleSetup&) -> std::unique_ptr<Schedule> {
             return std::make_unique<Constant>();
           }};
 }

@@ -7,18 +7,19 @@
 namespace laconic::schedule_methods {
 namespace {
 
-const Card kCard{.kind = "schedule",
-                 .name = "cosine",
-                 .summary = "falls along half a cosine wave",
-                 .formula = "factor = final + (1 - final) (1 + cos(pi t / T)) / 2",
-                 .paper = "Loshchilov, Hutter, arXiv 1608.03983",
-                 .params = {{.key = "final",
-                             .type = ParamType::kReal,
-                             .default_text = "0",
-                             .help = "the factor that the round behind the last one would have",
-                             .min = 0,
-                             .max = 1}},
-                 .promises = "final + (1 - final) (1 + cos(pi t/rounds))/2"};
+const Card kCosineCard{
+    .kind = "schedule",
+    .name = "cosine",
+    .summary = "falls along half a cosine wave",
+    .formula = "factor = final + (1 - final) (1 + cos(pi t / T)) / 2",
+    .paper = "Loshchilov, Hutter, arXiv 1608.03983",
+    .params = {{.key = "final",
+                .type = ParamType::kReal,
+                .default_text = "0",
+                .help = "the factor that the round behind the last one would have",
+                .min = 0,
+                .max = 1}},
+    .promises = "final + (1 - final) (1 + cos(pi t/rounds))/2"};
 
 class Cosine final : public Schedule {
  public:
@@ -37,7 +38,7 @@ class Cosine final : public Schedule {
 }  // namespace
 
 Method<Schedule, ScheduleSetup> cosine() {
-  return {&kCard, [](const Args& args, const ScheduleSetup&) -> std::unique_ptr<Schedule> {
+  return {&kCosineCard, [](const Args& args, const ScheduleSetup&) -> std::unique_ptr<Schedule> {
             return std::make_unique<Cosine>(args);
           }};
 }

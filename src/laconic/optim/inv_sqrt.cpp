@@ -7,16 +7,16 @@
 namespace laconic::schedule_methods {
 namespace {
 
-const Card kCard{.kind = "schedule",
-                 .name = "inv-sqrt",
-                 .summary = "falls like one over the root of the round",
-                 .formula = "factor = sqrt(1 + offset) / sqrt(t + 1 + offset)",
-                 .params = {{.key = "offset",
-                             .type = ParamType::kReal,
-                             .default_text = "0",
-                             .help = "rounds that count as already done",
-                             .min = 0}},
-                 .promises = "sqrt(1 + offset)/sqrt(t + 1 + offset)"};
+const Card kInvSqrtCard{.kind = "schedule",
+                        .name = "inv-sqrt",
+                        .summary = "falls like one over the root of the round",
+                        .formula = "factor = sqrt(1 + offset) / sqrt(t + 1 + offset)",
+                        .params = {{.key = "offset",
+                                    .type = ParamType::kReal,
+                                    .default_text = "0",
+                                    .help = "rounds that count as already done",
+                                    .min = 0}},
+                        .promises = "sqrt(1 + offset)/sqrt(t + 1 + offset)"};
 
 class InvSqrt final : public Schedule {
  public:
@@ -32,7 +32,7 @@ class InvSqrt final : public Schedule {
 }  // namespace
 
 Method<Schedule, ScheduleSetup> inv_sqrt() {
-  return {&kCard, [](const Args& args, const ScheduleSetup&) -> std::unique_ptr<Schedule> {
+  return {&kInvSqrtCard, [](const Args& args, const ScheduleSetup&) -> std::unique_ptr<Schedule> {
             return std::make_unique<InvSqrt>(args);
           }};
 }

@@ -15,31 +15,32 @@
 namespace laconic::optimizer_methods {
 namespace {
 
-const Card kCard{.kind = "optimizer",
-                 .name = "momentum",
-                 .summary = "gradient descent with heavy-ball or Nesterov momentum",
-                 .formula =
-                     "v <- beta v + (1 - dampening) u; x <- x - eta v\n"
-                     "nesterov=true: x <- x - eta (u + beta v)",
-                 .params = with_decay_params({{.key = "beta",
-                                               .type = ParamType::kReal,
-                                               .default_text = "0.9",
-                                               .help = "the share of v that is kept; EF21-HB's eta",
-                                               .min = 0,
-                                               .max = 1,
-                                               .max_open = true},
-                                              {.key = "dampening",
-                                               .type = ParamType::kReal,
-                                               .default_text = "0",
-                                               .help = "v gains (1 - dampening) u",
-                                               .min = 0,
-                                               .max = 1,
-                                               .max_open = true},
-                                              {.key = "nesterov",
-                                               .type = ParamType::kFlag,
-                                               .default_text = "false",
-                                               .help = "step along u + beta v instead of v"}}),
-                 .promises = "v starts at 0 and gains the first direction like every other"};
+const Card kMomentumCard{
+    .kind = "optimizer",
+    .name = "momentum",
+    .summary = "gradient descent with heavy-ball or Nesterov momentum",
+    .formula =
+        "v <- beta v + (1 - dampening) u; x <- x - eta v\n"
+        "nesterov=true: x <- x - eta (u + beta v)",
+    .params = with_decay_params({{.key = "beta",
+                                  .type = ParamType::kReal,
+                                  .default_text = "0.9",
+                                  .help = "the share of v that is kept; EF21-HB's eta",
+                                  .min = 0,
+                                  .max = 1,
+                                  .max_open = true},
+                                 {.key = "dampening",
+                                  .type = ParamType::kReal,
+                                  .default_text = "0",
+                                  .help = "v gains (1 - dampening) u",
+                                  .min = 0,
+                                  .max = 1,
+                                  .max_open = true},
+                                 {.key = "nesterov",
+                                  .type = ParamType::kFlag,
+                                  .default_text = "false",
+                                  .help = "step along u + beta v instead of v"}}),
+    .promises = "v starts at 0 and gains the first direction like every other"};
 
 template <Real T>
 class Momentum final : public Optimizer<T> {
@@ -83,7 +84,7 @@ class Momentum final : public Optimizer<T> {
 
 template <Real T>
 Method<Optimizer<T>, OptimizerSetup> momentum() {
-  return {&kCard,
+  return {&kMomentumCard,
           [](const Args& args, const OptimizerSetup& setup) -> std::unique_ptr<Optimizer<T>> {
             return std::make_unique<Momentum<T>>(args, setup);
           }};

@@ -13,7 +13,7 @@
 namespace laconic::optimizer_methods {
 namespace {
 
-const Card kCard{
+const Card kProxCard{
     .kind = "optimizer",
     .name = "prox",
     .summary = "proximal gradient descent: x <- prox(x - eta u) of l1 |x|_1 + l2/2 |x|^2",
@@ -73,7 +73,7 @@ class Prox final : public Optimizer<T> {
 
 template <Real T>
 Method<Optimizer<T>, OptimizerSetup> prox() {
-  return {&kCard,
+  return {&kProxCard,
           [](const Args& args, const OptimizerSetup& setup) -> std::unique_ptr<Optimizer<T>> {
             return std::make_unique<Prox<T>>(args, setup);
           }};

@@ -10,7 +10,7 @@
 namespace laconic::schedule_methods {
 namespace {
 
-const Card kCard{
+const Card kScheduleWarmupCard{
     .kind = "schedule",
     .name = "warmup",
     .summary = "rises linearly to the schedule behind it",
@@ -48,7 +48,8 @@ class Warmup final : public Schedule {
 }  // namespace
 
 Method<Schedule, ScheduleSetup> warmup() {
-  return {&kCard, [](const Args& args, const ScheduleSetup&) -> std::unique_ptr<Schedule> {
+  return {&kScheduleWarmupCard,
+          [](const Args& args, const ScheduleSetup&) -> std::unique_ptr<Schedule> {
             return std::make_unique<Warmup>(args);
           }};
 }

@@ -8,12 +8,13 @@
 namespace laconic::optimizer_methods {
 namespace {
 
-const Card kCard{.kind = "optimizer",
-                 .name = "sgd",
-                 .summary = "gradient descent: x <- x - eta u",
-                 .formula = "x <- x - eta u",
-                 .params = with_decay_params({}),
-                 .promises = "without decay x becomes x + (-eta) u, each operation rounded once"};
+const Card kSgdCard{
+    .kind = "optimizer",
+    .name = "sgd",
+    .summary = "gradient descent: x <- x - eta u",
+    .formula = "x <- x - eta u",
+    .params = with_decay_params({}),
+    .promises = "without decay x becomes x + (-eta) u, each operation rounded once"};
 
 template <Real T>
 class Sgd final : public Optimizer<T> {
@@ -50,7 +51,7 @@ class Sgd final : public Optimizer<T> {
 
 template <Real T>
 Method<Optimizer<T>, OptimizerSetup> sgd() {
-  return {&kCard,
+  return {&kSgdCard,
           [](const Args& args, const OptimizerSetup& setup) -> std::unique_ptr<Optimizer<T>> {
             return std::make_unique<Sgd<T>>(args, setup);
           }};

@@ -10,7 +10,7 @@
 namespace laconic::optimizer_methods {
 namespace {
 
-const Card kCard{
+const Card kSignumCard{
     .kind = "optimizer",
     .name = "signum",
     .summary = "steps of length eta along the signs of the direction or of its momentum",
@@ -83,7 +83,7 @@ class Signum final : public Optimizer<T> {
 
 template <Real T>
 Method<Optimizer<T>, OptimizerSetup> signum() {
-  return {&kCard,
+  return {&kSignumCard,
           [](const Args& args, const OptimizerSetup& setup) -> std::unique_ptr<Optimizer<T>> {
             return std::make_unique<Signum<T>>(args, setup);
           }};

@@ -9,7 +9,7 @@
 namespace laconic::schedule_methods {
 namespace {
 
-const Card kCard{
+const Card kStepDecayCard{
     .kind = "schedule",
     .name = "step-decay",
     .summary = "multiplied by a factor at fractions of the run",
@@ -66,7 +66,7 @@ class StepDecay final : public Schedule {
 }  // namespace
 
 Method<Schedule, ScheduleSetup> step_decay() {
-  return {&kCard, [](const Args& args, const ScheduleSetup&) -> std::unique_ptr<Schedule> {
+  return {&kStepDecayCard, [](const Args& args, const ScheduleSetup&) -> std::unique_ptr<Schedule> {
             return std::make_unique<StepDecay>(args);
           }};
 }

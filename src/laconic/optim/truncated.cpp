@@ -13,7 +13,7 @@
 namespace laconic::optimizer_methods {
 namespace {
 
-const Card kCard{
+const Card kTruncatedCard{
     .kind = "optimizer",
     .name = "truncated",
     .summary = "truncated gradient: sgd that shrinks small coordinates now and then",
@@ -95,7 +95,7 @@ class Truncated final : public Optimizer<T> {
 
 template <Real T>
 Method<Optimizer<T>, OptimizerSetup> truncated() {
-  return {&kCard,
+  return {&kTruncatedCard,
           [](const Args& args, const OptimizerSetup& setup) -> std::unique_ptr<Optimizer<T>> {
             return std::make_unique<Truncated<T>>(args, setup);
           }};

@@ -29,7 +29,7 @@ std::vector<ParamCard> params() {
   return params;
 }
 
-const Card kCard{
+const Card kCdGrabCard{
     .kind = "order",
     .name = "cd-grab",
     .summary = "balances the pair differences of all workers with one running sum",
@@ -46,7 +46,8 @@ const Card kCard{
 }  // namespace
 
 Method<OrderPolicy, OrderSetup> cd_grab() {
-  return {&kCard, [](const Args& args, const OrderSetup& setup) -> std::unique_ptr<OrderPolicy> {
+  return {&kCdGrabCard,
+          [](const Args& args, const OrderSetup& setup) -> std::unique_ptr<OrderPolicy> {
             return std::make_unique<
                 order::ObservingPolicy<order::PairEngine<float>, order::PairEngine<double>>>(
                 args, setup,

@@ -8,7 +8,7 @@
 namespace laconic::order_methods {
 namespace {
 
-const Card kCard{
+const Card kFlipflopCard{
     .kind = "order",
     .name = "flipflop",
     .summary = "even epochs: a fresh random permutation; odd epochs: the previous one backwards",
@@ -31,7 +31,8 @@ class FlipFlop final : public PlainOrder {
 }  // namespace
 
 Method<OrderPolicy, OrderSetup> flipflop() {
-  return {&kCard, [](const Args& args, const OrderSetup& setup) -> std::unique_ptr<OrderPolicy> {
+  return {&kFlipflopCard,
+          [](const Args& args, const OrderSetup& setup) -> std::unique_ptr<OrderPolicy> {
             return std::make_unique<FlipFlop>(args, setup);
           }};
 }

@@ -11,7 +11,7 @@
 namespace laconic::order {
 namespace {
 
-const Card kCard{
+const Card kGrabCard{
     .kind = "order",
     .name = "grab",
     .summary = "balances each worker's gradients, centred by the last epoch's mean",
@@ -175,7 +175,7 @@ class GrabEngine {
 namespace laconic::order_methods {
 
 Method<OrderPolicy, OrderSetup> grab() {
-  return {&order::kCard,
+  return {&order::kGrabCard,
           [](const Args& args, const OrderSetup& setup) -> std::unique_ptr<OrderPolicy> {
             return std::make_unique<
                 order::ObservingPolicy<order::GrabEngine<float>, order::GrabEngine<double>>>(

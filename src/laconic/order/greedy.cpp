@@ -12,7 +12,7 @@
 namespace laconic::order {
 namespace {
 
-const Card kCard{
+const Card kGreedyCard{
     .kind = "order",
     .name = "greedy",
     .summary = "greedy herding of last epoch's gradients; O(n d) memory, O(n^2 d) time",
@@ -96,7 +96,7 @@ class GreedyEngine {
 namespace laconic::order_methods {
 
 Method<OrderPolicy, OrderSetup> greedy() {
-  return {&order::kCard,
+  return {&order::kGreedyCard,
           [](const Args& args, const OrderSetup& setup) -> std::unique_ptr<OrderPolicy> {
             return std::make_unique<
                 order::ObservingPolicy<order::GreedyEngine<float>, order::GreedyEngine<double>>>(

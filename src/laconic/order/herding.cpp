@@ -11,7 +11,7 @@
 namespace laconic::order {
 namespace {
 
-const Card kCard{
+const Card kHerdingCard{
     .kind = "order",
     .name = "herding",
     .summary = "balances and reorders last epoch's gradients several times; O(n d) memory",
@@ -112,7 +112,7 @@ class HerdingEngine {
 namespace laconic::order_methods {
 
 Method<OrderPolicy, OrderSetup> herding() {
-  return {&order::kCard,
+  return {&order::kHerdingCard,
           [](const Args& args, const OrderSetup& setup) -> std::unique_ptr<OrderPolicy> {
             order::EngineSetup engine;
             engine.rounds = static_cast<std::uint32_t>(args.integer("rounds"));

@@ -5,12 +5,12 @@
 namespace laconic::order_methods {
 namespace {
 
-const Card kCard{.kind = "order",
-                 .name = "incremental",
-                 .summary = "the units in the order of the data, in every epoch",
-                 .formula = "every epoch: 0, 1, ..., n - 1",
-                 .paper = "baseline of CD-GraB, arXiv 2302.00845",
-                 .promises = "every epoch is a permutation; any epoch may be asked for"};
+const Card kIncrementalCard{.kind = "order",
+                            .name = "incremental",
+                            .summary = "the units in the order of the data, in every epoch",
+                            .formula = "every epoch: 0, 1, ..., n - 1",
+                            .paper = "baseline of CD-GraB, arXiv 2302.00845",
+                            .promises = "every epoch is a permutation; any epoch may be asked for"};
 
 class Incremental final : public PlainOrder {
  public:
@@ -23,7 +23,8 @@ class Incremental final : public PlainOrder {
 }  // namespace
 
 Method<OrderPolicy, OrderSetup> incremental() {
-  return {&kCard, [](const Args& args, const OrderSetup& setup) -> std::unique_ptr<OrderPolicy> {
+  return {&kIncrementalCard,
+          [](const Args& args, const OrderSetup& setup) -> std::unique_ptr<OrderPolicy> {
             return std::make_unique<Incremental>(args, setup);
           }};
 }

@@ -5,12 +5,12 @@
 namespace laconic::order_methods {
 namespace {
 
-const Card kCard{.kind = "order",
-                 .name = "once",
-                 .summary = "one random permutation, used in every epoch",
-                 .formula = "every epoch: pi, one uniform random permutation",
-                 .paper = "baseline of CD-GraB, arXiv 2302.00845",
-                 .promises = "every epoch is a permutation; any epoch may be asked for"};
+const Card kOnceCard{.kind = "order",
+                     .name = "once",
+                     .summary = "one random permutation, used in every epoch",
+                     .formula = "every epoch: pi, one uniform random permutation",
+                     .paper = "baseline of CD-GraB, arXiv 2302.00845",
+                     .promises = "every epoch is a permutation; any epoch may be asked for"};
 
 class Once final : public PlainOrder {
  public:
@@ -23,7 +23,8 @@ class Once final : public PlainOrder {
 }  // namespace
 
 Method<OrderPolicy, OrderSetup> once() {
-  return {&kCard, [](const Args& args, const OrderSetup& setup) -> std::unique_ptr<OrderPolicy> {
+  return {&kOnceCard,
+          [](const Args& args, const OrderSetup& setup) -> std::unique_ptr<OrderPolicy> {
             return std::make_unique<Once>(args, setup);
           }};
 }

@@ -6,7 +6,7 @@
 namespace laconic::order_methods {
 namespace {
 
-const Card kCard{
+const Card kPairGrabCard{
     .kind = "order",
     .name = "pair-grab",
     .summary = "balances differences of each worker's consecutive gradients; no coordination",
@@ -23,7 +23,8 @@ const Card kCard{
 }  // namespace
 
 Method<OrderPolicy, OrderSetup> pair_grab() {
-  return {&kCard, [](const Args& args, const OrderSetup& setup) -> std::unique_ptr<OrderPolicy> {
+  return {&kPairGrabCard,
+          [](const Args& args, const OrderSetup& setup) -> std::unique_ptr<OrderPolicy> {
             return std::make_unique<
                 order::ObservingPolicy<order::PairEngine<float>, order::PairEngine<double>>>(
                 args, setup,

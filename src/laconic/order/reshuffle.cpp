@@ -6,17 +6,18 @@
 namespace laconic::order_methods {
 namespace {
 
-const Card kCard{.kind = "order",
-                 .name = "reshuffle",
-                 .summary = "a fresh random permutation in every epoch",
-                 .formula = "epoch e: pi_e, a uniform random permutation of its own",
-                 .paper = "baseline of CD-GraB, arXiv 2302.00845",
-                 .params = {{.key = "shared",
-                             .type = ParamType::kFlag,
-                             .default_text = "false",
-                             .help = "true: workers with as many units draw the same permutation, "
-                                     "as the reference code of CD-GraB does"}},
-                 .promises = "every epoch is a permutation; any epoch may be asked for"};
+const Card kReshuffleCard{
+    .kind = "order",
+    .name = "reshuffle",
+    .summary = "a fresh random permutation in every epoch",
+    .formula = "epoch e: pi_e, a uniform random permutation of its own",
+    .paper = "baseline of CD-GraB, arXiv 2302.00845",
+    .params = {{.key = "shared",
+                .type = ParamType::kFlag,
+                .default_text = "false",
+                .help = "true: workers with as many units draw the same permutation, "
+                        "as the reference code of CD-GraB does"}},
+    .promises = "every epoch is a permutation; any epoch may be asked for"};
 
 class Reshuffle final : public PlainOrder {
  public:
@@ -35,7 +36,8 @@ class Reshuffle final : public PlainOrder {
 }  // namespace
 
 Method<OrderPolicy, OrderSetup> reshuffle() {
-  return {&kCard, [](const Args& args, const OrderSetup& setup) -> std::unique_ptr<OrderPolicy> {
+  return {&kReshuffleCard,
+          [](const Args& args, const OrderSetup& setup) -> std::unique_ptr<OrderPolicy> {
             return std::make_unique<Reshuffle>(args, setup);
           }};
 }

@@ -239,7 +239,7 @@ class Autoencoder final : public ExampleProblem<T> {
   double scale_;
 };
 
-const Card kCard = {
+const Card kAutoencoderCard = {
     .kind = "problem",
     .name = "autoencoder",
     .summary = "linear autoencoder: mean of |D E a - a|^2 over the rows a",
@@ -267,7 +267,7 @@ const Card kCard = {
 }  // namespace
 
 ProblemMethod autoencoder_method() {
-  return method_of<Autoencoder>(kCard, {.needs_dataset = true, .unit_gradients = true});
+  return method_of<Autoencoder>(kAutoencoderCard, {.needs_dataset = true, .unit_gradients = true});
 }
 
 }  // namespace laconic::problem

@@ -5,7 +5,7 @@
 namespace laconic::problem {
 namespace {
 
-const Card kCard = {
+const Card kAutoregressiveMlpCard = {
     .kind = "problem",
     .name = "autoregressive-mlp",
     .summary = "perceptron that continues a time series from its own predictions, by libtorch",
@@ -22,7 +22,7 @@ const Card kCard = {
 }  // namespace
 
 ProblemMethod autoregressive_mlp_method() {
-  return network_of(kCard, {.takes = Takes::kSeries, .metric = Metric::kSmape});
+  return network_of(kAutoregressiveMlpCard, {.takes = Takes::kSeries, .metric = Metric::kSmape});
 }
 
 }  // namespace laconic::problem

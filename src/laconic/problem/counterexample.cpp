@@ -211,7 +211,7 @@ class Counterexample final : public SyntheticProblem<T> {
   std::int64_t batch_;
 };
 
-const Card kCard = {
+const Card kCounterexampleCard = {
     .kind = "problem",
     .name = "counterexample",
     .summary = "one to three coordinates on which sign descent, or top-1 descent, fails",
@@ -252,7 +252,7 @@ const Card kCard = {
 }  // namespace
 
 ProblemMethod counterexample_method() {
-  return method_of<Counterexample>(kCard, {.synthetic_noise = true});
+  return method_of<Counterexample>(kCounterexampleCard, {.synthetic_noise = true});
 }
 
 }  // namespace laconic::problem

@@ -5,14 +5,14 @@
 namespace laconic::problem {
 namespace {
 
-const Card kCard = {.kind = "problem",
-                    .name = "lenet",
-                    .summary = "LeNet-5 (relu, max pooling) for images, by libtorch",
-                    .params = {network_l2(), network_measure()},
-                    .promises = kNetworkPromises};
+const Card kLenetCard = {.kind = "problem",
+                         .name = "lenet",
+                         .summary = "LeNet-5 (relu, max pooling) for images, by libtorch",
+                         .params = {network_l2(), network_measure()},
+                         .promises = kNetworkPromises};
 
 }  // namespace
 
-ProblemMethod lenet_method() { return network_of(kCard, {.predicts = true}); }
+ProblemMethod lenet_method() { return network_of(kLenetCard, {.predicts = true}); }
 
 }  // namespace laconic::problem

@@ -206,7 +206,7 @@ class Logistic final : public ExampleProblem<T> {
   std::unique_ptr<Sliced[]> sliced_;  // one per worker: each rank pays for those that it hosts
 };
 
-const Card kCard = {
+const Card kLogisticCard = {
     .kind = "problem",
     .name = "logistic",
     .summary = "binary logistic regression on sparse rows",
@@ -241,11 +241,11 @@ const Card kCard = {
 }  // namespace
 
 ProblemMethod logistic_method() {
-  return method_of<Logistic>(kCard, {.needs_dataset = true,
-                                     .needs_two_classes = true,
-                                     .needs_labels = true,
-                                     .unit_gradients = true,
-                                     .predicts = true});
+  return method_of<Logistic>(kLogisticCard, {.needs_dataset = true,
+                                             .needs_two_classes = true,
+                                             .needs_labels = true,
+                                             .unit_gradients = true,
+                                             .predicts = true});
 }
 
 }  // namespace laconic::problem

@@ -5,7 +5,7 @@
 namespace laconic::problem {
 namespace {
 
-const Card kCard = {
+const Card kLstmCard = {
     .kind = "problem",
     .name = "lstm",
     .summary = "LSTM language model, by libtorch",
@@ -44,7 +44,7 @@ const Card kCard = {
 }  // namespace
 
 ProblemMethod lstm_method() {
-  return network_of(kCard, {.takes = Takes::kTokens, .metric = Metric::kPerplexity});
+  return network_of(kLstmCard, {.takes = Takes::kTokens, .metric = Metric::kPerplexity});
 }
 
 }  // namespace laconic::problem

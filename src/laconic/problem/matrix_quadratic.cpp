@@ -93,7 +93,7 @@ class MatrixQuadratic final : public SyntheticProblem<T> {
   std::vector<double> target_ = {};  // row-major
 };
 
-const Card kCard = {
+const Card kMatrixQuadraticCard = {
     .kind = "problem",
     .name = "matrix-quadratic",
     .summary = "distance to a matrix of low rank, with Gaussian gradient noise",
@@ -131,7 +131,7 @@ const Card kCard = {
 }  // namespace
 
 ProblemMethod matrix_quadratic_method() {
-  return method_of<MatrixQuadratic>(kCard, {.synthetic_noise = true});
+  return method_of<MatrixQuadratic>(kMatrixQuadraticCard, {.synthetic_noise = true});
 }
 
 }  // namespace laconic::problem

@@ -279,7 +279,7 @@ class Mlp final : public ExampleProblem<T> {
   bool relu_;
 };
 
-const Card kCard = {
+const Card kMlpCard = {
     .kind = "problem",
     .name = "mlp",
     .summary = "perceptron with one or more hidden layers, softmax cross-entropy",
@@ -310,7 +310,7 @@ const Card kCard = {
 
 ProblemMethod mlp_method() {
   return method_of<Mlp>(
-      kCard,
+      kMlpCard,
       {.needs_dataset = true, .needs_labels = true, .unit_gradients = true, .predicts = true});
 }
 

@@ -112,7 +112,7 @@ class NoisyQuadratic final : public SyntheticProblem<T> {
   std::size_t noisy_coordinates_ = 0;  // one more than the last with positive deviation
 };
 
-const Card kCard = {
+const Card kNoisyQuadraticCard = {
     .kind = "problem",
     .name = "noisy-quadratic",
     .summary = "separable quadratic with Gaussian gradient noise, a deviation per coordinate",
@@ -165,7 +165,7 @@ const Card kCard = {
 }  // namespace
 
 ProblemMethod noisy_quadratic_method() {
-  return method_of<NoisyQuadratic>(kCard, {.synthetic_noise = true});
+  return method_of<NoisyQuadratic>(kNoisyQuadraticCard, {.synthetic_noise = true});
 }
 
 }  // namespace laconic::problem

@@ -158,7 +158,7 @@ class Quadratic final : public SyntheticProblem<T> {
   double shift_ = 0;  // c
 };
 
-const Card kCard = {
+const Card kQuadraticCard = {
     .kind = "problem",
     .name = "quadratic",
     .summary = "heterogeneous tridiagonal quadratics, strongly convex on average",
@@ -198,6 +198,6 @@ const Card kCard = {
 
 }  // namespace
 
-ProblemMethod quadratic_method() { return method_of<Quadratic>(kCard, {}); }
+ProblemMethod quadratic_method() { return method_of<Quadratic>(kQuadraticCard, {}); }
 
 }  // namespace laconic::problem

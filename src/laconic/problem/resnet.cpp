@@ -5,7 +5,7 @@
 namespace laconic::problem {
 namespace {
 
-const Card kCard = {
+const Card kResnetCard = {
     .kind = "problem",
     .name = "resnet",
     .summary = "residual network for small images, by libtorch",
@@ -33,6 +33,6 @@ const Card kCard = {
 }  // namespace
 
 // Batch normalisation has statistics, which are no part of a model.
-ProblemMethod resnet_method() { return network_of(kCard, {}); }
+ProblemMethod resnet_method() { return network_of(kResnetCard, {}); }
 
 }  // namespace laconic::problem

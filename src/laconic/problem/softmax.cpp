@@ -231,7 +231,7 @@ class Softmax final : public ExampleProblem<T> {
   bool bias_;
 };
 
-const Card kCard = {
+const Card kSoftmaxCard = {
     .kind = "problem",
     .name = "softmax",
     .summary = "softmax regression with cross-entropy",
@@ -255,7 +255,7 @@ const Card kCard = {
 
 ProblemMethod softmax_method() {
   return method_of<Softmax>(
-      kCard,
+      kSoftmaxCard,
       {.needs_dataset = true, .needs_labels = true, .unit_gradients = true, .predicts = true});
 }
 

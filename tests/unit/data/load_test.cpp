@@ -104,9 +104,9 @@ TEST(Load, ReadsLibsvmClasses) {
   EXPECT_EQ(data.train.features(), 4U);
 }
 
-const std::string kImages("\0\0\x8\3\0\0\0\1\0\0\0\1\0\0\0\2\0\xff", 18);
+const std::string kOneImage("\0\0\x8\3\0\0\0\1\0\0\0\1\0\0\0\2\0\xff", 18);
 const std::string kTallImages("\0\0\x8\3\0\0\0\1\0\0\0\2\0\0\0\1\0\xff", 18);
-const std::string kLabels("\0\0\x8\1\0\0\0\1\3", 9);
+const std::string kOneLabel("\0\0\x8\1\0\0\0\1\3", 9);
 
 TEST(Load, OneLabelBecomesPlusOneAndAllOthersMinusOne) {
   const TemporaryFolder folder;
@@ -130,8 +130,8 @@ TEST(Load, OneLabelBecomesPlusOneAndAllOthersMinusOne) {
 
 TEST(Load, ReadsIdx) {
   const TemporaryFolder folder;
-  const std::string images = folder.write("i", kImages).string();
-  const std::string labels = folder.write("l", kLabels).string();
+  const std::string images = folder.write("i", kOneImage).string();
+  const std::string labels = folder.write("l", kOneLabel).string();
   const Dataset data =
       load_text("idx:images=" + images + ",labels=" + labels + ",test_images=" + images +
                 ",test_labels=" + labels + ",classes=4");
@@ -290,7 +290,7 @@ TEST(Load, StandardisesNeitherSparseNorConstantRows) {
   const TemporaryFolder folder;
   const std::string blank("\0\0\x8\3\0\0\0\1\0\0\0\1\0\0\0\2\xff\xff", 18);
   const std::string images = folder.write("i", blank).string();
-  const std::string labels = folder.write("l", kLabels).string();
+  const std::string labels = folder.write("l", kOneLabel).string();
   EXPECT_EQ(error_of<ConfigError>([&] {
               (void)load_text("standardised:idx:images=" + images + ",labels=" + labels);
             }),
@@ -299,9 +299,9 @@ TEST(Load, StandardisesNeitherSparseNorConstantRows) {
 
 TEST(Load, RefusesTestImagesThatDoNotFit) {
   const TemporaryFolder folder;
-  const std::string images = folder.write("i", kImages).string();
+  const std::string images = folder.write("i", kOneImage).string();
   const std::string tall = folder.write("t", kTallImages).string();
-  const std::string labels = folder.write("l", kLabels).string();
+  const std::string labels = folder.write("l", kOneLabel).string();
   const std::string train = "idx:images=" + images + ",labels=" + labels;
   EXPECT_EQ(error_of<ConfigError>([&] { (void)load_text(train + ",test_images=" + images); }),
             "idx: test_images and test_labels belong together; give both or none");

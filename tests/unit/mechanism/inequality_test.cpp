@@ -7,6 +7,7 @@
 
 #include "laconic/rng/stream.hpp"
 #include "tests/support/mechanisms.hpp"
+#include "tests/support/repeats.hpp"
 
 namespace laconic {
 namespace {
@@ -122,7 +123,7 @@ TEST(ThreePcCheck03, RandomizedMapsKeepTheInequalityOnAverage) {
         "3pcv3:first=(ef21:crandk:k=4):topk:k=4", "3pcv4:first=(crandk:k=4):topk:k=4",
         "3pcv5:p=0.15:topk:k=4", "3pcv5:p=0.15,coin=worker:topk:k=4", "3pcv5:p=0.15:crandk:k=4",
         "marina:p=0.15:randk:k=4", "ef21-pp:p=0.15:topk:k=4", "ef21-pp:p=0.5:crandk:k=4"}) {
-    check(spec, 24, 4000);
+    check(spec, test::repeats({.all = 24, .sanitized = 4}), 4000);
   }
 }
 

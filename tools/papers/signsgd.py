@@ -104,8 +104,9 @@ PAPER = Paper(
     "signSGD, Signum and majority vote",
     "*Claims* (Bernstein et al., ICML 2018 and ICLR 2019; Karimireddy et al., ICML 2019): a bit per coordinate each way trains as "
     "well as Adam; the noise of a vote falls like the root of the number of voters; liars that are fewer than half do little; error "
-    "feedback repairs the cases in which signs do not converge. *Ours*: all of it holds on the specification's toys and on a9a and "
-    "MNIST; plain signs without momentum or many voters lose accuracy.",
+    "feedback repairs the cases in which signs do not converge. *Ours*: the toys behave as specified. Signum is "
+    "within 0.2 points of tuned momentum on MNIST, but 7 points behind Adam and 3 behind momentum in the 8 passes of ResNet-20 "
+    "below; plain signs lose far more.",
     [
         Section("experiments/signsgd-e1.toml", "E1: more voters, lower floor", e1,
                 Figure("Loss by round: each curve has three times the voters of the one above it.", {"metric": "loss", "log-y": "yes"})),

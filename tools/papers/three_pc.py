@@ -194,8 +194,8 @@ def autoencoder(run):
 PAPER = Paper(
     "Three-point compressors",
     "*Claims* (Richtarik et al., ICML 2022): one analysis covers EF21, lazy aggregation (LAG) and new methods; CLAG, both at once, "
-    "sends fewer bits than either; 3PCv2 is the best that was implemented. *Ours*: deterministic rows equal the specification's to "
-    "the round, CLAG beats both of its special cases on ijcnn1, 3PCv2 needs least to high precision.",
+    "sends fewer bits than either; 3PCv2 is the best that was implemented. *Ours*: at s = 1 deterministic rows equal the "
+    "specification's to the round, CLAG beats both of its special cases on ijcnn1, 3PCv2 needs least to high precision.",
     [
         Section("experiments/3pc-golden.toml", "3PC: the golden quadratic, s = 1", golden,
                 Figure("Squared gradient norm against bits per worker; of each method the cheapest of its steps.",

@@ -17,6 +17,7 @@
 #include "laconic/experiment/records.hpp"
 #include "laconic/experiment/run.hpp"
 #include "laconic/order/example_orders.hpp"
+#include "tests/support/repeats.hpp"
 
 namespace laconic::experiment {
 namespace {
@@ -364,8 +365,11 @@ std::string message_methods(const std::string& from) {
 
 // Orders from what the server decodes.
 TEST(OrderTraining, FromMessagesIsTheSameOnAnyNumberOfRanks) {
-  const Experiment experiment(
-      plan_of(std::string(kHead) + "batch = 4\nunit = 4\n" + message_methods("messages")));
+  std::string head = kHead;
+  const std::uint32_t epochs = test::repeats({.all = 12, .sanitized = 3});
+  head.replace(head.find("epochs = 3"), 10, "epochs = " + std::to_string(epochs));
+  const Experiment experiment(plan_of("record_excess = true\n" + head + "batch = 4\nunit = 4\n" +
+                                      message_methods("messages")));
   std::string first;
   for (const std::uint32_t ranks : {1U, 2U, 4U}) {
     Keeper keeper(experiment.plan());

@@ -29,6 +29,15 @@ constexpr int kMessageTag = 0;
 
 int as_int(std::size_t value) { return static_cast<int>(value); }  // bounded by the largest message
 
+template <Real T>
+void add_bytes(std::span<const std::byte> terms, std::span<T> sums) {
+  for (std::size_t i = 0; i < sums.size(); ++i) {
+    T term;
+    std::memcpy(&term, terms.data() + i * sizeof(T), sizeof term);
+    sums[i] += term;
+  }
+}
+
 std::uint64_t hash_of(std::string_view text) {  // FNV-1a
   std::uint64_t hash = 14695981039346656037ULL;
   for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
@@ -356,31 +365,23 @@ template <Real T>
 void MpiCommunicator::sum(const CallInfo& info, std::span<T> values) {
   const auto slice = [&](std::uint32_t r) {
     const std::size_t begin = values.size() * r / size_;
-    return std::as_writable_bytes(
-        values.subspan(begin, values.size() * (r + std::size_t{1}) / size_ - begin));
+    return values.subspan(begin, values.size() * (r + std::size_t{1}) / size_ - begin);
   };
   do_barrier(info);
-  const std::span<std::byte> mine = slice(rank_);
-  scratch_.resize(mine.size() * size_);
+  const std::span<T> mine = slice(rank_);
+  scratch_.resize(mine.size_bytes() * size_);
   const auto row = [&](std::uint32_t r) {
-    return std::span<std::byte>(scratch_).subspan(mine.size() * r, mine.size());
+    return std::span<std::byte>(scratch_).subspan(mine.size_bytes() * r, mine.size_bytes());
   };
   for (std::uint32_t step = 1; step < size_; ++step) {
     receive((rank_ + size_ - step) % size_, row((rank_ + size_ - step) % size_));
-    send((rank_ + step) % size_, slice((rank_ + step) % size_));
+    send((rank_ + step) % size_, std::as_bytes(slice((rank_ + step) % size_)));
   }
   flow();
-  std::ranges::copy(mine, row(rank_).begin());
-  for (std::size_t at = 0; at < mine.size(); at += sizeof(T)) {
-    T total = 0;
-    for (std::uint32_t r = 0; r < size_; ++r) {
-      T term;
-      std::memcpy(&term, row(r).data() + at, sizeof term);
-      total += term;
-    }
-    std::memcpy(mine.data() + at, &total, sizeof total);
-  }
-  gather_round_a_ring(slice);
+  std::ranges::copy(std::as_bytes(mine), row(rank_).begin());
+  std::ranges::fill(mine, T{0});
+  for (std::uint32_t r = 0; r < size_; ++r) add_bytes<T>(row(r), mine);
+  gather_round_a_ring([&](std::uint32_t r) { return std::as_writable_bytes(slice(r)); });
 }
 
 void MpiCommunicator::do_fast_sum(const CallInfo& info, std::span<float> values) {

@@ -60,6 +60,19 @@ function evenSplits([low, high]) {
   );
 }
 
+// 1 to 9 times the powers of ten within a range. uPlot's own start at the end of the range, whatever
+// number that is.
+function logSplits([low, high]) {
+  const out = [];
+  for (let power = Math.floor(Math.log10(low)); 10 ** power <= high; power += 1) {
+    for (let digit = 1; digit < 10; digit += 1) {
+      const split = Number(`${digit}e${power}`);
+      if (split >= low && split <= high) out.push(split);
+    }
+  }
+  return out;
+}
+
 // An axis of uPlot for a quantity ({label, text}), in the colors of the page.
 function axis({ label, text = format.number }, log, range, more) {
   const style = getComputedStyle(document.documentElement);
@@ -74,6 +87,7 @@ function axis({ label, text = format.number }, log, range, more) {
     labelFont: "13px system-ui, sans-serif",
     values: (_, splits) => splits.map((one) => (one === null ? "" : text(one))),
     ...(short ? { splits: () => evenSplits(range), filter: (_, splits) => splits } : {}),
+    ...(log && !short ? { splits: () => logSplits(range) } : {}),
     ...more,
   };
 }
